@@ -1,0 +1,102 @@
+"""The scheduler: looks each second at what is due in PostgreSQL, and queues it.
+
+Claiming a row moves its due time in the same statement, so any number of schedulers may run.
+Whatever was lost (a job in Redis, a worker, a webhook) comes up here again when it is due.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from types import FrameType
+
+import structlog
+from flask import Flask
+from redis.exceptions import RedisError
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from jobs.queues import enqueue
+from portal.automation import runs
+from portal.automation.models import Run, RunState
+from portal.extensions import db
+from portal.platforms.models import Platform
+from portal.scope import tenant
+
+log = structlog.get_logger()
+
+TICK_SECONDS = 1.0
+MOST_A_TICK = 500
+# How soon a claimed thing comes up again if nothing came of it. Fetches are woken by the cloud's
+# events; this interval is for when an event is lost.
+FETCH_PAUSE = "5 minutes"
+RETRY_PAUSE = "1 minute"
+# A run that nobody works on after this many beginnings has something that kills workers.
+MOST_ATTEMPTS = 5
+
+
+def run(app: Flask, once: bool = False) -> None:
+    """Tick until stopped by SIGTERM or SIGINT."""
+    stopped = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stopped
+        stopped = True
+
+    if not once:
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+    while not stopped:
+        began = time.monotonic()
+        with app.app_context():
+            try:
+                tick()
+            except (DBAPIError, RedisError) as error:
+                db.session.rollback()
+                log.warning("tick_failed", error=type(error).__name__)
+        if once:
+            return
+        time.sleep(max(0.05, TICK_SECONDS - (time.monotonic() - began)))
+
+
+def tick() -> None:
+    """Queue everything that is due now."""
+    for account_id, platform_id in _claim("cloud_claim_platforms", RETRY_PAUSE):
+        enqueue("jobs.collect.collect_orders", account_id, platform_id)
+    for account_id, message_id in _claim("cloud_claim_messages", RETRY_PAUSE):
+        enqueue("jobs.outbox.send_message", account_id, message_id)
+    for account_id, event_id in _claim("cloud_claim_events", RETRY_PAUSE):
+        enqueue("jobs.outbox.deliver_event", account_id, event_id)
+    for tenant_id, shipment_id in _claim("portal_claim_shipments", RETRY_PAUSE):
+        enqueue("jobs.report.report_shipment", tenant_id, shipment_id)
+    for tenant_id, platform_id in _claim("portal_claim_fetches", FETCH_PAUSE):
+        with tenant(tenant_id):
+            runs.start_fetch(db.session.get_one(Platform, platform_id), cause="schedule")
+    db.session.commit()
+    _revive_runs()
+
+
+def _claim(function: str, pause: str) -> list[tuple[int, int]]:
+    rows = db.session.execute(
+        text(f"SELECT * FROM {function}(CAST(:pause AS interval), :most)"),  # noqa: S608  the names are above
+        {"pause": pause, "most": MOST_A_TICK},
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def _revive_runs() -> None:
+    """Queue anew the runs whose job or worker is gone."""
+    rows = db.session.execute(text("SELECT * FROM portal_unfinished_runs(interval '3 seconds')")).all()
+    for tenant_id, run_id in rows:
+        if not runs.lost_its_worker(run_id):
+            continue
+        with tenant(tenant_id):
+            run = db.session.get(Run, run_id)
+            if run is None or run.state not in (RunState.QUEUED, RunState.RUNNING):
+                continue
+            if run.attempt >= MOST_ATTEMPTS:
+                runs.fail(run, f"The run was begun {run.attempt} times and its worker died or failed each time.")
+            else:
+                enqueue("jobs.fetch.fetch_orders", tenant_id, run_id)
+            db.session.commit()
+    db.session.rollback()

@@ -1,0 +1,49 @@
+"""A worker: takes jobs from the queues, one at a time, each in a process of its own."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import structlog
+from flask import Flask
+from rq import Worker
+from rq.executions import Execution
+from rq.job import Job
+from rq.queue import Queue
+from rq.serializers import JSONSerializer
+
+from jobs.queues import QUEUES, began, queue
+from portal.extensions import db, redis
+
+# A worker that dies is missed after this many seconds; the rows in PostgreSQL are what counts anyway.
+SEEN_EVERY = 10
+CLEAN_EVERY = 30
+LIVES = 60
+
+
+def run(app: Flask, names: tuple[str, ...] = QUEUES, burst: bool = False) -> None:
+    """Work until stopped. SIGTERM lets the job in hand finish."""
+    with app.app_context():
+        # A forked child must not talk on its parent's database connections.
+        os.register_at_fork(after_in_child=lambda: db.engine.dispose(close=False))
+        worker = _worker(app, names)
+        worker.work(burst=burst, logging_level="WARNING")
+
+
+def _worker(app: Flask, names: tuple[str, ...]) -> Worker:
+    class AppWorker(Worker):
+        """Gives every job the app, and says when it began."""
+
+        def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
+            began(str(job.func_name), tuple(job.args))
+            with app.app_context(), structlog.contextvars.bound_contextvars(job=job.func_name):
+                return bool(super().perform_job(job, queue, execution))
+
+    options: dict[str, Any] = {
+        "job_monitoring_interval": SEEN_EVERY,
+        "maintenance_interval": CLEAN_EVERY,
+        "worker_ttl": LIVES,
+        "default_result_ttl": 3600,
+    }
+    return AppWorker([queue(name) for name in names], connection=redis(), serializer=JSONSerializer, **options)

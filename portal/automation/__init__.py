@@ -1,0 +1,1 @@
+"""Runs: what was started, how far it is, how it ended."""

@@ -1,0 +1,112 @@
+"""Runs: one fetch a platform at a time, whatever asks for it, and none lost with its worker.
+
+A running run's worker holds a PostgreSQL advisory lock on a connection of its own. The lock goes
+with the process, so a run whose lock is free has lost its worker, at once and without a time-out.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from jobs.queues import enqueue
+from portal.automation.models import Run, RunState
+from portal.extensions import db
+from portal.platforms.models import Platform
+from portal.scope import current_tenant_id
+
+LOCK_CLASS = 71  # the first half of the advisory lock's key: what kind of thing is locked
+
+
+def start_fetch(platform: Platform, cause: str) -> Run:
+    """Ask for a fetch of the platform's orders. `cause` is schedule, person or event.
+
+    While one is queued or running no second is made: that one looks once more before it ends.
+    """
+    run = db.session.scalar(
+        insert(Run)
+        .values(tenant_id=current_tenant_id(), platform_id=platform.id, cause=cause)
+        .on_conflict_do_nothing()
+        .returning(Run)
+    )
+    if run is None:
+        run = db.session.scalar(
+            update(Run)
+            .where(Run.platform_id == platform.id, Run.state.in_((RunState.QUEUED, RunState.RUNNING)))
+            .values(again=True)
+            .returning(Run)
+        )
+    if run is None:  # it ended between the two statements
+        return start_fetch(platform, cause)
+    if run.state == RunState.QUEUED:
+        enqueue("jobs.fetch.fetch_orders", run.tenant_id, run.id)
+    return run
+
+
+@contextmanager
+def claimed(run_id: int) -> Iterator[Run | None]:
+    """The run, as ours until the block ends or this process dies; None where another worker has it or it has ended."""
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as lock:
+        if not lock.scalar(select(func.pg_try_advisory_lock(LOCK_CLASS, run_id))):
+            yield None
+            return
+        try:
+            yield _begin(run_id)
+        finally:
+            lock.execute(select(func.pg_advisory_unlock(LOCK_CLASS, run_id)))
+
+
+def end(run: Run) -> bool:
+    """Mark the run done. False where it was asked to look once more, which it must do now."""
+    done = db.session.execute(
+        update(Run)
+        .where(Run.id == run.id, Run.attempt == run.attempt, ~Run.again)
+        .values(state=RunState.DONE, problem=None, ended_at=datetime.now(UTC))
+    )
+    if done.rowcount:
+        return True
+    asked_again = db.session.execute(
+        update(Run).where(Run.id == run.id, Run.attempt == run.attempt, Run.again).values(again=False)
+    )
+    return not asked_again.rowcount
+
+
+def fail(run: Run, problem: str) -> None:
+    """Mark the run failed, with a sentence for the person who looks at it."""
+    db.session.execute(
+        update(Run)
+        .where(Run.id == run.id, Run.attempt == run.attempt)
+        .values(state=RunState.FAILED, again=False, problem=problem, ended_at=datetime.now(UTC))
+    )
+
+
+def lost_its_worker(run_id: int) -> bool:
+    """True if nobody works on the run at this moment."""
+    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as lock:
+        if not lock.scalar(select(func.pg_try_advisory_lock(LOCK_CLASS, run_id))):
+            return False
+        lock.execute(select(func.pg_advisory_unlock(LOCK_CLASS, run_id)))
+        return True
+
+
+def _begin(run_id: int) -> Run | None:
+    run = db.session.scalar(
+        update(Run)
+        .where(Run.id == run_id, Run.state.in_((RunState.QUEUED, RunState.RUNNING)))
+        .values(
+            state=RunState.RUNNING,
+            attempt=Run.attempt + 1,
+            worker=f"{socket.gethostname()}:{os.getpid()}",
+            started_at=func.coalesce(Run.started_at, func.now()),
+            again=False,
+        )
+        .returning(Run)
+    )
+    db.session.commit()  # seen as running, and by whom, before the work begins
+    return run

@@ -1,0 +1,57 @@
+"""Settings, read once from the environment. Nothing else in Kontor looks at it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+# A form or API body larger than this is refused (413). A held order's payload or a
+# page of acknowledgements stays far below it.
+MAX_BODY_BYTES = 4 * 1024 * 1024
+
+
+def settings(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """The app's configuration. Every value has a default, so that commands which need no server run bare."""
+    public_url = environ.get("KONTOR_URL", "http://127.0.0.1:8000").rstrip("/")
+    return {
+        "DATA_FOLDER": Path(environ.get("KONTOR_DATA", "data")),
+        "PUBLIC_URL": public_url,
+        # Where this installation's own cloud answers: a new tenant's credential points there.
+        "CLOUD_URL": environ.get("KONTOR_CLOUD_URL", public_url + "/cloud").rstrip("/"),
+        "SQLALCHEMY_DATABASE_URI": sqlalchemy_url(environ.get("DATABASE_URL", "postgresql://unset@127.0.0.1:1/unset")),
+        "SQLALCHEMY_ENGINE_OPTIONS": {"pool_pre_ping": True, "pool_size": 8, "max_overflow": 8},
+        "REDIS_URL": environ.get("REDIS_URL", "redis://127.0.0.1:1"),
+        "SECRET_KEY": environ.get("KONTOR_SECRET_KEY") or None,
+        "KEYS": environ.get("KONTOR_KEYS", ""),
+        "SESSION_COOKIE_NAME": "kontor",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        # Browsers drop a Secure cookie on plain http; the demo on localhost runs on that.
+        "SESSION_COOKIE_SECURE": public_url.startswith("https://"),
+        "PERMANENT_SESSION_LIFETIME": 12 * 3600,
+        "MAX_CONTENT_LENGTH": MAX_BODY_BYTES,
+        "WTF_CSRF_TIME_LIMIT": None,  # as long as the session: a form left open over lunch still saves
+        "BABEL_DEFAULT_LOCALE": "en",
+        "BABEL_DEFAULT_TIMEZONE": "UTC",
+        "RATELIMIT_HEADERS_ENABLED": True,
+        "TRUSTED_PROXIES": int(environ.get("KONTOR_PROXIES", "0")),
+        "AMAZON_APPLICATION_ID": environ.get("KONTOR_AMAZON_APPLICATION_ID", ""),
+        "AMAZON_CLIENT_ID": environ.get("KONTOR_AMAZON_CLIENT_ID", ""),
+        "AMAZON_CLIENT_SECRET": environ.get("KONTOR_AMAZON_CLIENT_SECRET", ""),
+        # One base URL that plays every host of Amazon's: the sandbox. Empty: the real ones.
+        "AMAZON_URL": environ.get("KONTOR_AMAZON_URL", "").rstrip("/"),
+        "AMAZON_DRAFT": environ.get("KONTOR_AMAZON_DRAFT", "") == "1",
+        # How far back the first window of a new connection reaches.
+        "COLLECT_SINCE_DAYS": int(environ.get("KONTOR_COLLECT_SINCE_DAYS", "14")),
+        "DEMO": environ.get("KONTOR_DEMO", "") == "1",
+    }
+
+
+def sqlalchemy_url(url: str) -> str:
+    """The URL with the psycopg 3 driver named. `postgres://` is what hosting providers still hand out."""
+    for scheme in ("postgres://", "postgresql://"):
+        if url.startswith(scheme):
+            return "postgresql+psycopg://" + url.removeprefix(scheme)
+    return url

@@ -1,0 +1,1 @@
+"""A tenant's access to other systems: cloud credentials now, further kinds later."""

@@ -1,0 +1,1 @@
+"""Sales documents: intake from orders, exactly once, and everything that can be asked about it."""

@@ -1,0 +1,85 @@
+"""A run of the fetch: undelivered orders, page by page, until the cloud has no more."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import structlog
+
+from portal.automation import runs
+from portal.automation.models import Run
+from portal.credentials.cloud import Cloud
+from portal.documents import intake
+from portal.errors import Unavailable
+from portal.extensions import db
+from portal.order import Page
+from portal.platforms.models import Platform
+
+log = structlog.get_logger()
+
+# Orders asked for at once. Larger pages save round trips; this one is written in well under a
+# second, keeps the worker small, and is what a poisoned page is halved from.
+PAGE_ORDERS = 400
+
+
+def fetch_orders(run: Run, page_orders: int = PAGE_ORDERS) -> None:
+    """Take everything that waits for the run's platform; commits by the page and ends the run.
+
+    A crash between a page's commit and its acknowledgement brings the page again, and the
+    repeat changes nothing.
+    """
+    platform = db.session.get_one(Platform, run.platform_id)
+    if platform.reference is None:
+        raise Unavailable("The platform is not known to the cloud yet. Connect it first.")
+    cloud, reference = Cloud.of(platform.credential), platform.reference
+    source = intake.source_of(platform, run_id=run.id, attempt=run.attempt, worker=run.worker or "")
+    run.expected = cloud.platform(reference)["waiting"]
+    db.session.commit()
+    while True:
+        _take_all(cloud, reference, source, page_orders)
+        platform.last_fetch_at = datetime.now(UTC)
+        if runs.end(run):
+            db.session.commit()
+            return
+        db.session.commit()
+
+
+def _take_all(cloud: Cloud, reference: str, source: intake.Source, page_orders: int) -> None:
+    """One sweep over the inbox. The next page travels, and the last is acknowledged, while this one is written."""
+    with ThreadPoolExecutor(1, "cloud") as pool:
+        coming = _submit(pool, cloud.orders, reference, None, page_orders)
+        acknowledging: Future[Any] | None = None
+        while True:
+            body, request_id = coming.result()
+            page = _decoded(body)
+            if page.next is not None:
+                coming = _submit(pool, cloud.orders, reference, page.next, page_orders)
+            if page.orders:
+                arrivals = [intake.arrived(delivery) for delivery in page.orders]
+                source = intake.replace(source, request_id=request_id)
+                tally = intake.commit_page(source, arrivals, page.collections)
+                log.info("page_written", orders=tally.orders, created=tally.created, held=tally.held)
+                if acknowledging is not None:
+                    acknowledging.result()
+                versions = [(arrival.order.id, arrival.order.version) for arrival in arrivals]
+                acknowledging = _submit(pool, cloud.acknowledge, reference, versions)
+            if page.next is None:
+                break
+        if acknowledging is not None:
+            acknowledging.result()
+
+
+def _submit(pool: ThreadPoolExecutor, call: Any, *arguments: Any) -> Future[Any]:
+    """Run a call to the cloud beside us, in our app context. It must not touch the database session."""
+    return pool.submit(copy_context().run, call, *arguments)
+
+
+def _decoded(body: bytes) -> Page:
+    try:
+        return msgspec.json.decode(body, type=Page)
+    except msgspec.DecodeError as error:
+        raise Unavailable(f"The cloud's answer makes no sense: {error}.") from error

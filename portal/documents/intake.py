@@ -1,0 +1,282 @@
+"""Orders become documents: planned in memory, written by the page, once each.
+
+Two things make it exactly once. The unique constraint on (tenant, platform, order id, type)
+decides who creates a document. And every writer first locks the number ranges it draws from,
+so that what it then reads about the page's orders and buyers stays true until it commits, and
+numbers have no gaps.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import structlog
+from sqlalchemy.exc import DataError, IntegrityError, InternalError, NotSupportedError, ProgrammingError
+
+from portal.documents import writing
+from portal.documents.models import HeldOrder
+from portal.documents.plan import Draft, Held, NotWanted, Settings, plan
+from portal.documents.revision import Revision, revise
+from portal.extensions import db
+from portal.order import Collection, Delivery, Order, Status
+from portal.platforms.models import Platform
+from portal.scope import current_tenant_id
+from portal.tenants.models import Tenant
+
+log = structlog.get_logger()
+
+# What the database or the driver says when it is a row that is wrong, not the connection.
+ROW_REFUSED = (
+    DataError,
+    IntegrityError,
+    InternalError,
+    NotSupportedError,
+    ProgrammingError,
+    UnicodeError,
+    ValueError,
+    OverflowError,
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a page came from, for its receipts, and the settings it is planned with."""
+
+    platform_id: int
+    address_status_id: int
+    settings: Settings
+    run_id: int | None = None
+    attempt: int = 0
+    worker: str = ""
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An order that arrived: decoded, and as it came, byte for byte."""
+
+    order: Order
+    payload: bytes
+    collection: int
+
+
+@dataclass
+class Tally:
+    """What became of the orders of a page."""
+
+    orders: int = 0
+    created: int = 0
+    changed: int = 0
+    held: int = 0
+    repeated: int = 0
+    documents: dict[str, int] = field(default_factory=dict)  # order id to document id, of those created or changed
+    reasons: dict[str, str] = field(default_factory=dict)  # order id to why it is held
+
+    def add(self, other: Tally) -> None:
+        self.orders += other.orders
+        self.created += other.created
+        self.changed += other.changed
+        self.held += other.held
+        self.repeated += other.repeated
+        self.documents.update(other.documents)
+        self.reasons.update(other.reasons)
+
+
+def source_of(platform: Platform, **origin: Any) -> Source:
+    """The platform's settings for planning, and `origin` (run_id, attempt, worker, request_id) for the receipts."""
+    tenant = db.session.get_one(Tenant, platform.tenant_id)
+    settings = Settings(time_zone=ZoneInfo(tenant.time_zone), freight_article=platform.freight_article)
+    return Source(platform.id, platform.address_status_id, settings, **origin)
+
+
+def arrived(delivery: Delivery) -> Arrival:
+    """Decode a delivered order. Raises msgspec.DecodeError (a ValueError) where the cloud speaks another language."""
+    payload = bytes(delivery.order)
+    return Arrival(msgspec.json.decode(payload, type=Order), payload, delivery.collection)
+
+
+def commit_page(source: Source, arrivals: Sequence[Arrival], collections: Sequence[Collection]) -> Tally:
+    """Write a page of orders in one transaction and commit it.
+
+    If the database refuses the page although every order was planned, the page is halved
+    until the culprit stands alone; that one is held.
+    """
+    try:
+        tally = write_page(source, arrivals, collections)
+        db.session.commit()
+    except ROW_REFUSED as refusal:
+        db.session.rollback()
+        log.warning("page_refused", orders=len(arrivals), error=type(refusal).__name__)
+        if len(arrivals) == 1:
+            reason = "The database refused this order, so it was put aside whole."
+            tally = write_page(source, arrivals, collections, refused=reason)
+            db.session.commit()
+            return tally
+        half = len(arrivals) // 2
+        tally = commit_page(source, arrivals[:half], collections)
+        tally.add(commit_page(source, arrivals[half:], collections))
+    return tally
+
+
+def write_page(
+    source: Source, arrivals: Sequence[Arrival], collections: Sequence[Collection], refused: str | None = None
+) -> Tally:
+    """Write a page of orders; the caller commits. A constant number of statements, whatever the page's size.
+
+    With `refused`, each order is held for that reason instead of being planned.
+    """
+    newest = _newest(arrivals)
+    outcomes: dict[str, Draft | Held | NotWanted] = {
+        order_id: _plan(arrival.order, source.settings, refused) for order_id, arrival in newest.items()
+    }
+    page = writing.Page(current_tenant_id(), source.platform_id)
+    ranges = page.lock_ranges(source.address_status_id)
+    existing = page.existing(list(outcomes))
+
+    fresh: list[Draft] = []
+    revisions: list[Revision] = []
+    held: list[Held] = []
+    tally = Tally(orders=len(arrivals), repeated=len(arrivals) - len(newest))
+    for order_id, outcome in outcomes.items():
+        document = existing.get(order_id)
+        if isinstance(outcome, Held):
+            if document is None or outcome.version > document.version:
+                held.append(outcome)
+            else:
+                tally.repeated += 1
+        elif document is not None:
+            delivery = writing.delivery_of(outcome) if isinstance(outcome, Draft) else {}
+            revision = revise(document, outcome, delivery)
+            if revision is None:
+                tally.repeated += 1
+            else:
+                revisions.append(revision)
+        elif isinstance(outcome, Draft):
+            fresh.append(outcome)
+
+    page_id, document_ids = page.draw_ids(len(fresh))
+    addresses = page.addresses(fresh, source.address_status_id, ranges)
+    numbers = ranges.order.draw(len(fresh))
+    page.write_documents(fresh, document_ids, numbers, addresses)
+    page.write_revisions(revisions)
+    changed = [revision for revision in revisions if revision.draft is not None]
+    page.write_lines(
+        [(id, draft) for id, draft in zip(document_ids, fresh, strict=True)]
+        + [(revision.existing.id, revision.draft) for revision in changed if revision.draft is not None]
+    )
+    page.write_page(page_id, source, collections, len(arrivals))
+    noticed = [revision for revision in revisions if revision.event is not None]
+    page.write_receipts(
+        [
+            (id, draft.order.version, "created", newest[draft.order.id])
+            for id, draft in zip(document_ids, fresh, strict=True)
+        ]
+        + [
+            (revision.existing.id, revision.version, str(revision.event), newest[order_id])
+            for order_id, revision in _by_order(noticed, existing).items()
+        ],
+        page_id,
+    )
+    page.write_held(held, newest, collections)
+    page.release_held(
+        [
+            (order_id, newest[order_id].order.version)
+            for order_id in outcomes
+            if order_id not in {h.order_id for h in held}
+        ]
+    )
+    page.save_ranges(ranges)
+
+    tally.created = len(fresh)
+    tally.changed = len(noticed)
+    tally.held = len(held)
+    tally.repeated += len(revisions) - len(noticed)
+    tally.documents = {draft.order.id: id for id, draft in zip(document_ids, fresh, strict=True)}
+    tally.documents.update({order_id: document.id for order_id, document in existing.items()})
+    tally.reasons = {order.order_id: order.reason for order in held}
+    if source.run_id is not None:
+        page.count(source.run_id, source.attempt, tally)
+    return tally
+
+
+@dataclass(frozen=True)
+class Retried:
+    """How a retry ended: the document, or the reason it is held still, or neither (the order is no longer wanted)."""
+
+    document: int | None = None
+    reason: str | None = None
+
+
+def retry_held(held: HeldOrder) -> Retried:
+    """Plan and write a held order again, with the settings of now."""
+    held.retries += 1
+    db.session.flush()
+    platform = held.platform
+    order_id, payload = held.order_id, bytes(held.payload)
+    collections = [msgspec.convert(held.collection, Collection)] if held.collection else []
+    arrival = Arrival(_decoded(held), payload, collections[0].id if collections else 0)
+    tally = write_page(source_of(platform, worker="web"), [arrival], collections)
+    db.session.expire_all()
+    return Retried(tally.documents.get(order_id), tally.reasons.get(order_id))
+
+
+def _plan(order: Order, settings: Settings, refused: str | None) -> Draft | Held | NotWanted:
+    if refused is not None:
+        return Held(order.id, order.version, "refused", refused)
+    try:
+        return plan(order, settings)
+    except (ArithmeticError, ValueError) as error:
+        log.warning("order_not_planned", error=type(error).__name__)
+        return Held(order.id, order.version, "unreadable", "The order holds values that make no sense.")
+
+
+def _newest(arrivals: Sequence[Arrival]) -> dict[str, Arrival]:
+    """The newest version of each order, in the order of arrival."""
+    newest: dict[str, Arrival] = {}
+    for arrival in arrivals:
+        known = newest.get(arrival.order.id)
+        if known is None or arrival.order.version > known.order.version:
+            newest[arrival.order.id] = arrival
+    return newest
+
+
+def _by_order(revisions: list[Revision], existing: dict[str, Any]) -> dict[str, Revision]:
+    order_of = {document.id: order_id for order_id, document in existing.items()}
+    return {order_of[revision.existing.id]: revision for revision in revisions}
+
+
+def _decoded(held: HeldOrder) -> Order:
+    try:
+        return msgspec.json.decode(held.payload, type=Order)
+    except ValueError:
+        return Order(
+            id=held.order_id,
+            version=held.version,
+            status=Status.UNREADABLE,
+            placed_at=datetime.now(UTC),
+            problem=held.reason,
+        )
+
+
+def payload_hash(payload: bytes) -> bytes:
+    """SHA-256 of the order as it was delivered."""
+    return hashlib.sha256(payload).digest()
+
+
+__all__ = [
+    "Arrival",
+    "Source",
+    "Tally",
+    "arrived",
+    "commit_page",
+    "replace",
+    "retry_held",
+    "source_of",
+    "write_page",
+]

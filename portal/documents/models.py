@@ -1,0 +1,149 @@
+"""Documents, their lines and receipts, and the orders that are held."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import BigInteger, ForeignKey, Index, Numeric, func, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TEXT
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from portal.addresses.models import Address
+from portal.extensions import db
+from portal.platforms.models import Platform
+
+
+class DocumentType(StrEnum):
+    """What a document is. Delivery note, invoice and cancellation follow by conversion."""
+
+    ORDER = "order"
+
+
+class State(StrEnum):
+    """How far a document has come."""
+
+    OPEN = "open"
+    PARTLY_SHIPPED = "partly_shipped"
+    SHIPPED = "shipped"
+    CANCELLED = "cancelled"
+
+
+class LineKind(StrEnum):
+    """What a line books."""
+
+    ARTICLE = "article"
+    FREIGHT = "freight"
+    GIFT_WRAP = "gift_wrap"
+    DISCOUNT = "discount"
+    OTHER = "other"
+
+
+class Document(db.Model):
+    """A sales document. (tenant, platform, order id, type) is unique: the database decides, not a look-up."""
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    tenant_id: Mapped[int]
+    platform_id: Mapped[int] = mapped_column(ForeignKey("platform.id"))
+    address_id: Mapped[int] = mapped_column(ForeignKey("address.id"))
+    type: Mapped[DocumentType]
+    number: Mapped[str]
+    order_id: Mapped[str]
+    sales_channel: Mapped[str]
+    state: Mapped[State]
+    fulfilled_by: Mapped[str]  # "merchant", or "marketplace": never reported back
+    ordered_at: Mapped[datetime]
+    document_date: Mapped[date]
+    ship_by: Mapped[datetime | None]
+    currency: Mapped[str]
+    total: Mapped[Decimal] = mapped_column(Numeric)
+    delivery: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    purchase_order: Mapped[str]
+    programs: Mapped[list[str]] = mapped_column(ARRAY(TEXT))
+    replaces: Mapped[str]
+    cancel_requested: Mapped[bool]
+    version: Mapped[datetime]  # the order's last update that is in this document
+    notice: Mapped[str | None]  # what a person should know: changed after shipping, for instance
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    platform: Mapped[Platform] = relationship()
+    address: Mapped[Address] = relationship()
+    lines: Mapped[list[DocumentLine]] = relationship(order_by="DocumentLine.position", viewonly=True)
+
+    __table_args__ = (
+        Index("uq_document_order", "tenant_id", "platform_id", "order_id", "type", unique=True),
+        Index("uq_document_tenant_id_number", "tenant_id", "number", unique=True),
+        Index("ix_document_newest", "tenant_id", "ordered_at", "id"),
+        Index("ix_document_state", "tenant_id", "state", "ordered_at", "id"),
+        Index("ix_document_order_id", "tenant_id", "order_id"),
+        Index("ix_document_address_id", "address_id"),
+    )
+
+
+class DocumentLine(db.Model):
+    """One line of a document. The amounts of a document's lines sum to its total."""
+
+    document_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("document.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    tenant_id: Mapped[int]
+    kind: Mapped[LineKind]
+    reference: Mapped[str]  # the marketplace's order item id
+    article_number: Mapped[str]
+    title: Mapped[str]
+    quantity: Mapped[int]
+    unit_price: Mapped[Decimal] = mapped_column(Numeric)
+    amount: Mapped[Decimal] = mapped_column(Numeric)
+
+
+class IntakePage(db.Model):
+    """A page of orders that was written in one transaction, by whom, and what came of it."""
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    tenant_id: Mapped[int]
+    platform_id: Mapped[int] = mapped_column(ForeignKey("platform.id"))
+    run_id: Mapped[int | None] = mapped_column(BigInteger)
+    attempt: Mapped[int]
+    worker: Mapped[str]
+    request_id: Mapped[str]  # of the call to the cloud
+    collections: Mapped[dict[str, Any]] = mapped_column(JSONB)  # the marketplace calls, by their id
+    orders: Mapped[int]
+    written_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Receipt(db.Model):
+    """Why a document is as it is: one row for its creation and for each version that changed it."""
+
+    document_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("document.id"), primary_key=True)
+    version: Mapped[datetime] = mapped_column(primary_key=True)
+    tenant_id: Mapped[int]
+    event: Mapped[str]  # created, changed, cancelled, noted
+    payload_hash: Mapped[bytes]
+    page_id: Mapped[int] = mapped_column(BigInteger)
+    collection: Mapped[int] = mapped_column(BigInteger)
+
+
+class HeldOrder(db.Model):
+    """An order that waits for a person: why, in a sentence, and what came, kept whole."""
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    tenant_id: Mapped[int]
+    platform_id: Mapped[int] = mapped_column(ForeignKey("platform.id"))
+    order_id: Mapped[str]
+    version: Mapped[datetime]
+    cause: Mapped[str]
+    reason: Mapped[str]
+    component: Mapped[str | None]  # what differs, where amounts do not add up
+    payload: Mapped[bytes]
+    collection: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    held_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    retries: Mapped[int] = mapped_column(server_default=text("0"))
+
+    platform: Mapped[Platform] = relationship()
+
+    __table_args__ = (
+        Index("uq_held_order", "tenant_id", "platform_id", "order_id", unique=True),
+        Index("ix_held_order_newest", "tenant_id", "held_at", "id"),
+        Index("ix_held_order_order_id", "tenant_id", "order_id"),
+    )

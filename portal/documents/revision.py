@@ -1,0 +1,81 @@
+"""What a newer version of an order does to the document that is already there. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from portal.documents.models import State
+from portal.documents.plan import Draft, DraftLine, NotWanted
+from portal.order import Status
+
+PROGRESS = (State.OPEN, State.PARTLY_SHIPPED, State.SHIPPED)
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """A document as the database holds it, locked."""
+
+    id: int
+    number: str
+    version: datetime
+    state: State
+    has_shipments: bool
+    notice: str | None
+    cancel_requested: bool
+    lines: tuple[DraftLine, ...]
+    delivery: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A change to be written. `event` is None where only the version moves on; `draft` replaces lines and address."""
+
+    existing: Existing
+    event: str | None
+    version: datetime
+    state: State
+    notice: str | None
+    cancel_requested: bool
+    draft: Draft | None = None
+
+
+def revise(existing: Existing, outcome: Draft | NotWanted, delivery: dict[str, Any]) -> Revision | None:
+    """Decide what a version does to its document. None: it is not newer than what the document holds.
+
+    Nothing that has left the house is rewritten: once a parcel is out, or the document is
+    cancelled, a change becomes a notice for a person.
+    """
+    order = outcome.order
+    if order.version <= existing.version:
+        return None
+    if isinstance(outcome, NotWanted):
+        return _withdrawn(existing, outcome)
+    asks = order.cancel_requested
+    state = _further(existing.state, outcome.state)
+    differs = existing.lines != outcome.lines or existing.delivery != delivery
+    if differs and existing.state == State.OPEN and not existing.has_shipments:
+        return Revision(existing, "changed", order.version, state, existing.notice, asks, outcome)
+    if existing.lines != outcome.lines and existing.state != State.CANCELLED:
+        notice = "The order was changed at the marketplace after shipping had begun. This document was left as it is."
+        return Revision(existing, "noted", order.version, state, notice, asks)
+    moved = state != existing.state or asks != existing.cancel_requested
+    return Revision(existing, "noted" if moved else None, order.version, state, existing.notice, asks)
+
+
+def _withdrawn(existing: Existing, outcome: NotWanted) -> Revision:
+    order = outcome.order
+    if order.status != Status.CANCELLED or existing.state == State.CANCELLED:
+        return Revision(existing, None, order.version, existing.state, existing.notice, existing.cancel_requested)
+    if existing.state == State.OPEN and not existing.has_shipments:
+        return Revision(existing, "cancelled", order.version, State.CANCELLED, existing.notice, False)
+    notice = "The order was cancelled at the marketplace after shipping had begun. This document was left as it is."
+    return Revision(existing, "noted", order.version, existing.state, notice, existing.cancel_requested)
+
+
+def _further(ours: State, theirs: State) -> State:
+    """Shipping only goes forward: the marketplace hears of our parcels later than we do."""
+    if ours == State.CANCELLED:
+        return ours
+    return max(ours, theirs, key=PROGRESS.index)

@@ -1,0 +1,390 @@
+"""The SQL of intake: one statement a table, rows as arrays, so that a page costs the same however long it is.
+
+Written by hand because it is the hottest path: `INSERT ... SELECT FROM unnest(...)` is twice
+as fast here as SQLAlchemy's bulk insert. The arrays are written as PostgreSQL literals (`texts`,
+`values`) since the driver's own, element by element, took a third of a page's time
+(tests/benchmarks/intake.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy import CursorResult
+
+from portal.documents.models import LineKind, State
+from portal.documents.plan import Draft, DraftLine, Held, clean
+from portal.documents.revision import Existing, Revision
+from portal.extensions import db
+from portal.order import Collection
+
+if TYPE_CHECKING:
+    from portal.documents.intake import Arrival, Source, Tally
+
+
+@dataclass
+class Range:
+    """A locked number range."""
+
+    id: int
+    prefix: str
+    digits: int
+    next_number: int
+
+    def draw(self, count: int) -> list[str]:
+        """The next numbers, without gaps as long as the transaction commits whole."""
+        first, self.next_number = self.next_number, self.next_number + count
+        return [f"{self.prefix}{number:0{self.digits}}" for number in range(first, first + count)]
+
+
+@dataclass
+class Ranges:
+    order: Range
+    address: Range
+
+
+def delivery_of(draft: Draft) -> dict[str, Any]:
+    """The delivery address as the document keeps it: what is empty is left out."""
+    return dict(msgspec.to_builtins(draft.delivery))
+
+
+def texts(items: Iterable[str | None]) -> str:
+    """A PostgreSQL array literal of texts. None becomes NULL."""
+    listed = list(items)
+    if None in listed:
+        return "{" + ",".join("NULL" if item is None else f'"{_escaped(item)}"' for item in listed) + "}"
+    if not listed:
+        return "{}"
+    joined = '","'.join(listed)  # type: ignore[arg-type]
+    if "\\" in joined or joined.count('"') != 2 * (len(listed) - 1):
+        joined = '","'.join(_escaped(item) for item in listed if item is not None)
+    return f'{{"{joined}"}}'
+
+
+def values(items: Iterable[object]) -> str:
+    """A PostgreSQL array literal of what needs no quotes: numbers, dates, times, booleans. None becomes NULL."""
+    return "{" + ",".join("NULL" if item is None else str(item) for item in items) + "}"
+
+
+def _escaped(item: str) -> str:
+    return item.replace("\\", "\\\\").replace('"', '\\"')
+
+
+class Page:
+    """The statements of one page's transaction, on the session's connection."""
+
+    def __init__(self, tenant_id: int, platform_id: int) -> None:
+        self.tenant_id = tenant_id
+        self.platform_id = platform_id
+        self.connection = db.session.connection()
+
+    def lock_ranges(self, address_status_id: int) -> Ranges:
+        """Lock the ranges for orders and addresses; until commit no other page of the tenant is written."""
+        # Foreign-key checks are planned once a session. Planned while a table is still empty they
+        # would scan it for ever, and a new tenant's first backlog would slow down with every page.
+        self._run("SELECT set_config('enable_seqscan', 'off', true)", ())
+        rows = self._run(
+            "SELECT r.id, r.purpose, r.prefix, r.digits, r.next_number FROM number_range r "
+            "WHERE r.id = (SELECT number_range_id FROM address_status WHERE id = %s) "
+            "OR r.id = (SELECT min(id) FROM number_range WHERE purpose = 'order') "
+            "ORDER BY r.id FOR UPDATE",
+            (address_status_id,),
+        ).all()
+        found = {row.purpose: Range(row.id, row.prefix, row.digits, row.next_number) for row in rows}
+        return Ranges(found["order"], found["address"])
+
+    def save_ranges(self, ranges: Ranges) -> None:
+        self._run(
+            "UPDATE number_range r SET next_number = n.next_number "
+            "FROM unnest(%s::int[], %s::bigint[]) AS n(id, next_number) "
+            "WHERE r.id = n.id AND r.next_number <> n.next_number",
+            (
+                [ranges.order.id, ranges.address.id],
+                [ranges.order.next_number, ranges.address.next_number],
+            ),
+        )
+
+    def existing(self, order_ids: list[str]) -> dict[str, Existing]:
+        """The documents that are there for these orders, locked against shipping meanwhile."""
+        rows = self._run(
+            "SELECT d.order_id, d.id, d.number, d.version, d.state, d.notice, d.cancel_requested, d.delivery, "
+            "EXISTS (SELECT FROM shipment s WHERE s.document_id = d.id) AS has_shipments "
+            "FROM document d WHERE d.tenant_id = %s AND d.platform_id = %s AND d.type = 'order' "
+            "AND d.order_id = ANY(%s) FOR UPDATE OF d",
+            (self.tenant_id, self.platform_id, order_ids),
+        ).all()
+        lines = self._lines([row.id for row in rows])
+        return {
+            row.order_id: Existing(
+                row.id,
+                row.number,
+                row.version,
+                State(row.state),
+                row.has_shipments,
+                row.notice,
+                row.cancel_requested,
+                tuple(lines.get(row.id, ())),
+                row.delivery,
+            )
+            for row in rows
+        }
+
+    def draw_ids(self, documents: int) -> tuple[int, list[int]]:
+        """A page id and as many document ids. Ids may have gaps; numbers may not."""
+        row = self._run(
+            "SELECT nextval('intake_page_id_seq') AS page, "
+            "ARRAY(SELECT nextval('document_id_seq') FROM generate_series(1, %s)) AS documents",
+            (documents,),
+        ).one()
+        return row.page, row.documents
+
+    def addresses(self, drafts: Sequence[Draft], status_id: int, ranges: Ranges) -> dict[str, int]:
+        """Buyer reference to address id, for every draft: found, or made with the next number."""
+        if not drafts:
+            return {}
+        buyers: dict[str, Draft] = {}
+        for draft in drafts:
+            buyers.setdefault(draft.buyer_reference, draft)
+        known = {
+            row.buyer_reference: row.id
+            for row in self._run(
+                "SELECT buyer_reference, id FROM address "
+                "WHERE tenant_id = %s AND platform_id = %s AND buyer_reference = ANY(%s)",
+                (self.tenant_id, self.platform_id, list(buyers)),
+            )
+        }
+        new = [draft for reference, draft in buyers.items() if reference not in known]
+        if new:
+            numbers = ranges.address.draw(len(new))
+            customers = [draft.customer for draft in new]
+            names = [customer.name.casefold() for customer in customers]
+            rows = self._run(
+                "INSERT INTO address (tenant_id, platform_id, status_id, number, buyer_reference, name, company, "
+                "street, street2, street3, postal_code, city, region, country, phone, email, vat_id, "
+                "name_key, surname_key) "
+                "SELECT %s, %s, %s, a.* FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], "
+                "%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], "
+                "%s::text[], %s::text[], %s::text[]) AS a RETURNING buyer_reference, id",
+                (
+                    self.tenant_id,
+                    self.platform_id,
+                    status_id,
+                    texts(numbers),
+                    texts(draft.buyer_reference for draft in new),
+                    texts(customer.name for customer in customers),
+                    texts(customer.company for customer in customers),
+                    texts(customer.street for customer in customers),
+                    texts(customer.street2 for customer in customers),
+                    texts(customer.street3 for customer in customers),
+                    texts(customer.postal_code for customer in customers),
+                    texts(customer.city for customer in customers),
+                    texts(customer.region for customer in customers),
+                    texts(customer.country for customer in customers),
+                    texts(customer.phone for customer in customers),
+                    texts(customer.email for customer in customers),
+                    texts(customer.vat_id for customer in customers),
+                    texts(names),
+                    texts(name.rpartition(" ")[2] for name in names),
+                ),
+            )
+            known.update({row.buyer_reference: row.id for row in rows})
+        return known
+
+    def write_documents(
+        self, drafts: Sequence[Draft], ids: list[int], numbers: list[str], addresses: dict[str, int]
+    ) -> None:
+        if not drafts:
+            return
+        orders = [draft.order for draft in drafts]
+        self._run(
+            "INSERT INTO document (tenant_id, platform_id, type, id, number, address_id, order_id, sales_channel, "
+            "state, fulfilled_by, ordered_at, document_date, ship_by, currency, total, delivery, purchase_order, "
+            "programs, replaces, cancel_requested, version) "
+            "SELECT %s, %s, 'order', d.id, d.number, d.address_id, d.order_id, d.sales_channel, d.state, "
+            "d.fulfilled_by, d.ordered_at, d.document_date, d.ship_by, d.currency, d.total, d.delivery::jsonb, "
+            "d.purchase_order, string_to_array(d.programs, ' '), d.replaces, d.cancel_requested, d.version "
+            "FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], "
+            "%s::timestamptz[], %s::date[], %s::timestamptz[], %s::text[], %s::numeric[], %s::text[], %s::text[], "
+            "%s::text[], %s::text[], %s::bool[], %s::timestamptz[]) "
+            "AS d(id, number, address_id, order_id, sales_channel, state, fulfilled_by, ordered_at, document_date, "
+            "ship_by, currency, total, delivery, purchase_order, programs, replaces, cancel_requested, version)",
+            (
+                self.tenant_id,
+                self.platform_id,
+                values(ids),
+                texts(numbers),
+                values(addresses[draft.buyer_reference] for draft in drafts),
+                texts(order.id for order in orders),
+                texts(clean(order.channel) for order in orders),
+                texts(draft.state.value for draft in drafts),
+                texts(order.fulfilled_by for order in orders),
+                values(order.placed_at for order in orders),
+                values(draft.document_date for draft in drafts),
+                values(order.ship_by for order in orders),
+                texts(order.currency for order in orders),
+                values(draft.total for draft in drafts),
+                texts(msgspec.json.encode(draft.delivery).decode() for draft in drafts),
+                texts(clean(order.purchase_order) for order in orders),
+                texts(clean(" ".join(order.programs)) for order in orders),
+                texts(clean(order.replaces) for order in orders),
+                values(order.cancel_requested for order in orders),
+                values(order.version for order in orders),
+            ),
+        )
+
+    def write_lines(self, documents: Sequence[tuple[int, Draft]]) -> None:
+        rows = [(id, position, line) for id, draft in documents for position, line in enumerate(draft.lines, start=1)]
+        if not rows:
+            return
+        self._run(
+            "INSERT INTO document_line (tenant_id, document_id, position, kind, reference, article_number, title, "
+            "quantity, unit_price, amount) "
+            "SELECT %s, l.* FROM unnest(%s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], "
+            "%s::int[], %s::numeric[], %s::numeric[]) AS l",
+            (
+                self.tenant_id,
+                values(id for id, _, _ in rows),
+                values(position for _, position, _ in rows),
+                texts(line.kind.value for _, _, line in rows),
+                texts(line.reference for _, _, line in rows),
+                texts(line.article_number for _, _, line in rows),
+                texts(line.title for _, _, line in rows),
+                values(line.quantity for _, _, line in rows),
+                values(line.unit_price for _, _, line in rows),
+                values(line.amount for _, _, line in rows),
+            ),
+        )
+
+    def write_revisions(self, revisions: Sequence[Revision]) -> None:
+        """Bring documents up to date. Lines that change are taken out here; write_lines puts the new ones in."""
+        if not revisions:
+            return
+        drafts = [revision.draft for revision in revisions]
+        self._run(
+            "UPDATE document d SET state = r.state, notice = r.notice, cancel_requested = r.cancel_requested, "
+            "version = r.version, total = coalesce(r.total, d.total), ship_by = coalesce(r.ship_by, d.ship_by), "
+            "delivery = coalesce(r.delivery::jsonb, d.delivery) "
+            "FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bool[], %s::timestamptz[], %s::numeric[], "
+            "%s::timestamptz[], %s::text[]) "
+            "AS r(id, state, notice, cancel_requested, version, total, ship_by, delivery) WHERE d.id = r.id",
+            (
+                values(revision.existing.id for revision in revisions),
+                texts(revision.state.value for revision in revisions),
+                texts(revision.notice for revision in revisions),
+                values(revision.cancel_requested for revision in revisions),
+                values(revision.version for revision in revisions),
+                values(draft.total if draft else None for draft in drafts),
+                values(draft.order.ship_by if draft else None for draft in drafts),
+                texts(msgspec.json.encode(draft.delivery).decode() if draft else None for draft in drafts),
+            ),
+        )
+        changed = [revision.existing.id for revision in revisions if revision.draft is not None]
+        if changed:
+            self._run("DELETE FROM document_line WHERE document_id = ANY(%s)", (changed,))
+
+    def write_page(self, page_id: int, source: Source, collections: Sequence[Collection], orders: int) -> None:
+        calls = {str(collection.id): msgspec.to_builtins(collection) for collection in collections}
+        self._run(
+            "INSERT INTO intake_page (id, tenant_id, platform_id, run_id, attempt, worker, request_id, collections, "
+            "orders) VALUES (%s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s)",
+            (
+                page_id,
+                self.tenant_id,
+                self.platform_id,
+                source.run_id,
+                source.attempt,
+                source.worker,
+                source.request_id,
+                msgspec.json.encode(calls).decode(),
+                orders,
+            ),
+        )
+
+    def write_receipts(self, receipts: Sequence[tuple[int, datetime, str, Arrival]], page_id: int) -> None:
+        if not receipts:
+            return
+        from portal.documents.intake import payload_hash
+
+        self._run(
+            "INSERT INTO receipt (tenant_id, page_id, document_id, version, event, payload_hash, collection) "
+            "SELECT %s, %s, r.id, r.version, r.event, decode(r.hash, 'hex'), r.collection "
+            "FROM unnest(%s::bigint[], %s::timestamptz[], %s::text[], %s::text[], %s::bigint[]) "
+            "AS r(id, version, event, hash, collection)",
+            (
+                self.tenant_id,
+                page_id,
+                values(id for id, _, _, _ in receipts),
+                values(version for _, version, _, _ in receipts),
+                texts(event for _, _, event, _ in receipts),
+                texts(payload_hash(arrival.payload).hex() for _, _, _, arrival in receipts),
+                values(arrival.collection for _, _, _, arrival in receipts),
+            ),
+        )
+
+    def write_held(self, held: Sequence[Held], arrivals: dict[str, Arrival], collections: Sequence[Collection]) -> None:
+        if not held:
+            return
+        calls = {collection.id: msgspec.json.encode(collection).decode() for collection in collections}
+        self._run(
+            "INSERT INTO held_order (tenant_id, platform_id, order_id, version, cause, reason, component, payload, "
+            "collection) SELECT %s, %s, h.order_id, h.version, h.cause, h.reason, h.component, h.payload, "
+            "h.collection::jsonb FROM unnest(%s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], "
+            "%s::bytea[], %s::text[]) AS h(order_id, version, cause, reason, component, payload, collection) "
+            "ON CONFLICT (tenant_id, platform_id, order_id) DO UPDATE SET version = excluded.version, "
+            "cause = excluded.cause, reason = excluded.reason, component = excluded.component, "
+            "payload = excluded.payload, collection = excluded.collection "
+            "WHERE excluded.version >= held_order.version",
+            (
+                self.tenant_id,
+                self.platform_id,
+                texts(order.order_id for order in held),
+                values(order.version for order in held),
+                texts(order.cause for order in held),
+                texts(order.reason for order in held),
+                texts(order.component for order in held),
+                [arrivals[order.order_id].payload for order in held],
+                texts(calls.get(arrivals[order.order_id].collection) for order in held),
+            ),
+        )
+
+    def release_held(self, versions: Sequence[tuple[str, datetime]]) -> None:
+        """Orders that are no longer held: this version, or a newer one, went through."""
+        if not versions:
+            return
+        self._run(
+            "DELETE FROM held_order h USING unnest(%s::text[], %s::timestamptz[]) AS v(order_id, version) "
+            "WHERE h.tenant_id = %s AND h.platform_id = %s AND h.order_id = v.order_id AND h.version <= v.version",
+            (
+                texts(order_id for order_id, _ in versions),
+                values(version for _, version in versions),
+                self.tenant_id,
+                self.platform_id,
+            ),
+        )
+
+    def count(self, run_id: int, attempt: int, tally: Tally) -> None:
+        """Add the page to the run's counts, in the same transaction."""
+        self._run(
+            "UPDATE run SET orders = orders + %s, created = created + %s, changed = changed + %s, held = held + %s, "
+            "repeated = repeated + %s WHERE id = %s AND attempt = %s",
+            (tally.orders, tally.created, tally.changed, tally.held, tally.repeated, run_id, attempt),
+        )
+
+    def _lines(self, document_ids: list[int]) -> dict[int, list[DraftLine]]:
+        lines: dict[int, list[DraftLine]] = {}
+        if not document_ids:
+            return lines
+        for row in self._run(
+            "SELECT document_id, kind, reference, article_number, title, quantity, unit_price, amount "
+            "FROM document_line WHERE document_id = ANY(%s) ORDER BY document_id, position",
+            (document_ids,),
+        ):
+            lines.setdefault(row.document_id, []).append(DraftLine(LineKind(row.kind), *tuple(row)[2:]))
+        return lines
+
+    def _run(self, statement: str, values: tuple[Any, ...]) -> CursorResult[Any]:
+        return self.connection.exec_driver_sql(statement, values)

@@ -1,0 +1,75 @@
+"""The instances that Flask's extensions share with the app. The only module-level state in Kontor."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from flask_babel import Babel
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from flask_login import LoginManager
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from flask_wtf import CSRFProtect
+from htmx_flask import Htmx
+from redis import Redis
+from sqlalchemy import DateTime, Enum, MetaData
+from sqlalchemy.orm import DeclarativeBase, registry
+
+METADATA = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+
+class Model(DeclarativeBase):
+    """The base of every table: times with zone, enums as text, constraints with names."""
+
+    metadata = METADATA
+    registry = registry(
+        metadata=METADATA,
+        type_annotation_map={
+            datetime: DateTime(timezone=True),
+            StrEnum: Enum(
+                StrEnum,
+                native_enum=False,
+                length=32,
+                values_callable=lambda states: [state.value for state in states],
+            ),
+        },
+    )
+
+
+db: Any = SQLAlchemy(model_class=Model)
+migrate = Migrate()
+csrf = CSRFProtect()
+login = LoginManager()
+babel = Babel()
+htmx = Htmx()
+limiter = Limiter(get_remote_address)
+
+
+class RedisConnection:
+    """The app's Redis, made on first use. JSON and text only: nothing unpickles what lies there."""
+
+    def __init__(self) -> None:
+        self._client: Redis | None = None
+
+    def init_app(self, app: Any) -> None:
+        self._client = Redis.from_url(app.config["REDIS_URL"], health_check_interval=30)
+        app.extensions["redis"] = self._client
+
+
+def redis() -> Redis:
+    """The current app's Redis client."""
+    from flask import current_app
+
+    client: Redis = current_app.extensions["redis"]
+    return client

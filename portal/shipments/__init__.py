@@ -1,0 +1,1 @@
+"""Shipments, carriers, and the status messages that carry tracking numbers back."""

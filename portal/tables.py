@@ -1,0 +1,25 @@
+"""Every table of Kontor, for what has to know them all: migrations and the tests of the row policies."""
+
+from portal.addresses import models as addresses
+from portal.automation import models as automation
+from portal.cloud import models as cloud
+from portal.credentials import models as credentials
+from portal.documents import models as documents
+from portal.extensions import Model
+from portal.platforms import models as platforms
+from portal.shipments import models as shipments
+from portal.tenants import models as tenants
+
+__all__ = [
+    "addresses",
+    "automation",
+    "cloud",
+    "credentials",
+    "documents",
+    "metadata",
+    "platforms",
+    "shipments",
+    "tenants",
+]
+
+metadata = Model.metadata

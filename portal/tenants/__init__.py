@@ -1,0 +1,1 @@
+"""Customers of the provider, their users, and how these sign in."""

@@ -1,0 +1,74 @@
+"""Whose session it is: the signed-in user, the tenant in scope, language and time zone."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, g, redirect, request, url_for
+from flask import session as cookie
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_login import LoginManager, current_user
+from htmx_flask import make_response
+
+from portal.extensions import db
+from portal.scope import tenant
+from portal.tenants.models import Tenant, User
+
+LANGUAGES = {"en": "English", "de": "Deutsch"}
+
+
+def init_app(app: Flask, login: LoginManager) -> None:
+    login.init_app(app)
+    login.user_loader(_load_user)
+    login.unauthorized_handler(_ask_to_sign_in)
+    app.before_request(_open_scope)
+    app.teardown_request(_close_scope)
+
+
+def locale() -> str:
+    """The user's language, else the one chosen before signing in, else the browser's best."""
+    if current_user and current_user.is_authenticated and current_user.language:
+        return str(current_user.language)
+    chosen = cookie.get("language") if request else None
+    return chosen or (request.accept_languages.best_match(LANGUAGES) if request else None) or "en"
+
+
+def time_zone() -> str | None:
+    """The tenant's time zone, None outside of any."""
+    if current_user and current_user.is_authenticated:
+        return current_tenant().time_zone
+    return None
+
+
+def current_tenant() -> Tenant:
+    """The signed-in user's tenant, read once a request."""
+    if "tenant" not in g:
+        g.tenant = db.session.get_one(Tenant, current_user.tenant_id)
+    return g.tenant  # type: ignore[no-any-return]
+
+
+def _open_scope() -> None:
+    """Put the tenant in scope that the signed session cookie names, before anything is read."""
+    tenant_id, _, _ = str(cookie.get("_user_id", "")).partition(":")
+    if tenant_id.isdigit() and not request.path.startswith("/cloud/"):
+        g.scope = tenant(int(tenant_id))
+        g.scope.__enter__()
+
+
+def _close_scope(error: BaseException | None) -> None:
+    scope = g.pop("scope", None)
+    if scope is not None:
+        db.session.rollback()
+        scope.__exit__(None, None, None)
+
+
+def _load_user(identity: str) -> User | None:
+    _, _, user_id = identity.partition(":")
+    return db.session.get(User, int(user_id)) if user_id.isdigit() else None
+
+
+def _ask_to_sign_in() -> ResponseReturnValue:
+    target = url_for("tenants.sign_in", next=request.full_path if request.method == "GET" else None)
+    if request.htmx:
+        answer: Response = make_response(_("Please sign in again."), redirect=target)
+        return answer, 401
+    return redirect(target)

@@ -1,0 +1,178 @@
+"""What the tests share: real servers, the migrated app, tenants made on the spot."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import flask_migrate
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from portal.embedded import Embedded, Urls
+from werkzeug.serving import make_server
+
+from portal import create_app
+from portal.extensions import db
+from portal.scope import tenant
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Urls]:
+    """PostgreSQL and Valkey for the whole session."""
+    embedded = Embedded(tmp_path_factory.mktemp("data"), durable=False)
+    try:
+        yield embedded.start()
+    finally:
+        embedded.stop()
+
+
+@dataclass(frozen=True)
+class Ports:
+    portal: int
+    amazon: int
+
+
+@pytest.fixture(scope="session")
+def ports() -> Ports:
+    return Ports(free_port(), free_port())
+
+
+@pytest.fixture(scope="session")
+def environment(servers: Urls, ports: Ports, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of every process of this installation."""
+    import base64
+
+    return {
+        "KONTOR_DATA": str(tmp_path_factory.mktemp("kontor")),
+        "DATABASE_URL": servers.database,
+        "DATABASE_OWNER_URL": servers.database_owner,
+        "REDIS_URL": servers.redis,
+        "KONTOR_URL": f"http://127.0.0.1:{ports.portal}",
+        "KONTOR_SECRET_KEY": "for tests only",
+        "KONTOR_KEYS": "1:" + base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        "KONTOR_AMAZON_URL": f"http://127.0.0.1:{ports.amazon}",
+        "KONTOR_AMAZON_APPLICATION_ID": "amzn1.sp.solution.kontor-demo",
+        "KONTOR_AMAZON_CLIENT_ID": "amzn1.application-oa2-client.kontor",
+        "KONTOR_AMAZON_CLIENT_SECRET": "kontor-demo-secret",
+        "KONTOR_AMAZON_MIN_AGE": "0",
+    }
+
+
+@pytest.fixture(scope="session")
+def app(environment: dict[str, str]) -> Iterator[Flask]:
+    """The app on a migrated database, as the app's role. No app context is pushed."""
+    os.environ.update(environment)
+    app = create_app({"TESTING": True, "RATELIMIT_ENABLED": True, "WTF_CSRF_ENABLED": False})
+    with app.app_context():
+        flask_migrate.upgrade()
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def live_server(app: Flask, ports: Ports) -> Iterator[str]:
+    """The whole app on a real port; yields its address."""
+    server = make_server("127.0.0.1", ports.portal, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{ports.portal}"
+    server.shutdown()
+    thread.join(5)
+
+
+@dataclass
+class Merchant:
+    """A tenant for a test, with one administrator, its cloud account and credential."""
+
+    tenant_id: int
+    user_id: int
+    credential_id: int
+    account_id: int
+    client_id: str
+    client_secret: str
+    email: str
+    password: str
+
+
+MakeTenant = Callable[..., Merchant]
+
+
+@pytest.fixture
+def make_tenant(app: Flask) -> MakeTenant:
+    """Make a tenant with a name and number nobody else has."""
+
+    def make(name: str = "Beispiel GmbH", **options: Any) -> Merchant:
+        from sqlalchemy import text
+
+        from portal.tenants import service
+
+        number = secrets.token_hex(4)
+        email, password = f"owner-{number}@example.com", "correct horse battery"
+        with app.app_context():
+            made = service.create_tenant(
+                name=name,
+                customer_number=number,
+                time_zone=options.pop("time_zone", "Europe/Berlin"),
+                user_name="Olga Owner",
+                email=email,
+                password=password,
+                role=options.pop("role", "admin"),
+            )
+            account = db.session.scalar(text("SELECT cloud_find_account(:id)"), {"id": made.client_id})
+            db.session.commit()
+            return Merchant(
+                made.tenant_id,
+                made.user_id,
+                made.credential_id,
+                account,
+                made.client_id,
+                made.client_secret,
+                email,
+                password,
+            )
+
+    return make
+
+
+@pytest.fixture
+def client_of(app: Flask) -> Callable[[Merchant], FlaskClient]:
+    """A browser of a merchant's administrator, signed in; without CSRF tokens, which tests/test_http.py asks for."""
+
+    def sign_in(merchant: Merchant) -> FlaskClient:
+        client = app.test_client()
+        with client.session_transaction() as cookie:
+            cookie["_user_id"] = f"{merchant.tenant_id}:{merchant.user_id}"
+            cookie["_fresh"] = True
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def as_tenant(app: Flask) -> Callable[[Merchant], Any]:
+    """`with as_tenant(merchant):` an app context with the tenant's rows in sight."""
+    from contextlib import contextmanager
+
+    @contextmanager
+    def enter(merchant: Merchant) -> Iterator[None]:
+        with app.app_context(), tenant(merchant.tenant_id):
+            yield
+
+    return enter
+
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"

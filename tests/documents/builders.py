@@ -1,0 +1,61 @@
+"""Orders and documents for tests: whole things with defaults; a test names only what matters to it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from portal.documents.intake import Arrival
+from portal.order import Component, Line, Order, Party, Status
+
+EPOCH = datetime(2026, 11, 1, 12, tzinfo=UTC)
+
+
+def a_line(number: int = 1, price: str = "19.99", quantity: int = 1, **changes: Any) -> Line:
+    amount = Decimal(price) * quantity
+    values: dict[str, Any] = {
+        "reference": f"item-{number}",
+        "sku": f"SKU-{number}",
+        "title": f"Article {number}",
+        "quantity": quantity,
+        "components": [Component("article", amount)],
+        "unit_price": Decimal(price),
+        "total": amount,
+    }
+    return Line(**{**values, **changes})
+
+
+def an_order(order_id: str = "028-1234567-1234567", version: int = 1, **changes: Any) -> Order:
+    """An order that ties out. `version` counts minutes."""
+    lines = changes.pop("lines", [a_line()])
+    components = changes.pop("components", [])
+    total = sum((c.amount for line in lines for c in line.components), Decimal()) + sum(
+        (c.amount for c in components), Decimal()
+    )
+    values: dict[str, Any] = {
+        "id": order_id,
+        "version": EPOCH + timedelta(minutes=version),
+        "status": Status.UNSHIPPED,
+        "placed_at": EPOCH,
+        "channel": "Amazon.de",
+        "marketplace": "A1PA6795UKMFR9",
+        "currency": "EUR",
+        "total": total,
+        "lines": lines,
+        "components": components,
+        "buyer": Party(name="Käthe Müller", email=f"{order_id}@marketplace.example"),
+        "delivery": Party(
+            name="Käthe Müller", street="Lange Straße 7", postal_code="60311", city="Frankfurt am Main", country="DE"
+        ),
+        "buyer_reference": f"{order_id}@marketplace.example",
+        "ship_by": EPOCH + timedelta(days=2),
+    }
+    return Order(**{**values, **changes})
+
+
+def arrival(order: Order, collection: int = 1) -> Arrival:
+    """The order as it comes out of the inbox."""
+    return Arrival(order, msgspec.json.encode(order), collection)
