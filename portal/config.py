@@ -43,6 +43,8 @@ def settings(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         # One base URL that plays every host of Amazon's: the sandbox. Empty: the real ones.
         "AMAZON_URL": environ.get("KONTOR_AMAZON_URL", "").rstrip("/"),
         "AMAZON_DRAFT": environ.get("KONTOR_AMAZON_DRAFT", "") == "1",
+        # Seconds an update must be old before it is asked for: Amazon refuses less than two minutes.
+        "AMAZON_MIN_AGE": float(environ.get("KONTOR_AMAZON_MIN_AGE", "125")),
         # How far back the first window of a new connection reaches.
         "COLLECT_SINCE_DAYS": int(environ.get("KONTOR_COLLECT_SINCE_DAYS", "14")),
         "DEMO": environ.get("KONTOR_DEMO", "") == "1",

@@ -6,4 +6,14 @@ from flask import Flask
 
 
 def register(app: Flask) -> None:
-    pass
+    from portal.cloud import api
+
+    api.register(app)
+
+    from portal import events
+    from portal.credentials import views as credentials
+    from portal.platforms import views as platforms
+    from portal.tenants import views as tenants
+
+    for part in (tenants, credentials, platforms, events):
+        app.register_blueprint(part.bp)

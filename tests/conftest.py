@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,10 +16,10 @@ import flask_migrate
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from portal.embedded import Embedded, Urls
 from werkzeug.serving import make_server
 
 from portal import create_app
+from portal.embedded import Embedded, Urls
 from portal.extensions import db
 from portal.scope import tenant
 
@@ -30,13 +31,16 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Urls]:
+def servers() -> Iterator[Urls]:
     """PostgreSQL and Valkey for the whole session."""
-    embedded = Embedded(tmp_path_factory.mktemp("data"), durable=False)
-    try:
-        yield embedded.start()
-    finally:
-        embedded.stop()
+    # Not below pytest's own folder: that is closed to the user PostgreSQL runs as when we are root.
+    with tempfile.TemporaryDirectory(prefix="kontor-") as folder:
+        Path(folder).chmod(0o755)
+        embedded = Embedded(Path(folder), durable=False)
+        try:
+            yield embedded.start()
+        finally:
+            embedded.stop()
 
 
 @dataclass(frozen=True)

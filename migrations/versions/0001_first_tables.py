@@ -534,10 +534,32 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["platform_id"], ["platform.id"], name=op.f("fk_document_platform_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_document")),
     )
-    op.create_index("ix_document_address_id", "document", ["address_id"], unique=False)
+    op.create_index("ix_document_address", "document", ["tenant_id", "address_id", "ordered_at", "id"], unique=False)
+    op.create_index(
+        "ix_document_filters",
+        "document",
+        ["tenant_id", "state", "platform_id", "fulfilled_by", "ordered_at", "id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_document_filters_number",
+        "document",
+        ["tenant_id", "state", "platform_id", "fulfilled_by", "number"],
+        unique=False,
+    )
     op.create_index("ix_document_newest", "document", ["tenant_id", "ordered_at", "id"], unique=False)
-    op.create_index("ix_document_order_id", "document", ["tenant_id", "order_id"], unique=False)
-    op.create_index("ix_document_state", "document", ["tenant_id", "state", "ordered_at", "id"], unique=False)
+    op.create_index(
+        "ix_document_to_ship",
+        "document",
+        [
+            "tenant_id",
+            "platform_id",
+            sa.literal_column("COALESCE(ship_by, '9999-12-31 00:00:00+00'::timestamptz)"),
+            "id",
+        ],
+        unique=False,
+        postgresql_where=sa.text("state IN ('open', 'partly_shipped') AND fulfilled_by = 'merchant'"),
+    )
     op.create_index("uq_document_order", "document", ["tenant_id", "platform_id", "order_id", "type"], unique=True)
     op.create_index("uq_document_tenant_id_number", "document", ["tenant_id", "number"], unique=True)
     op.create_table(
@@ -731,10 +753,15 @@ def downgrade() -> None:
     op.drop_table("document_line")
     op.drop_index("uq_document_tenant_id_number", table_name="document")
     op.drop_index("uq_document_order", table_name="document")
-    op.drop_index("ix_document_state", table_name="document")
-    op.drop_index("ix_document_order_id", table_name="document")
+    op.drop_index(
+        "ix_document_to_ship",
+        table_name="document",
+        postgresql_where=sa.text("state IN ('open', 'partly_shipped') AND fulfilled_by = 'merchant'"),
+    )
     op.drop_index("ix_document_newest", table_name="document")
-    op.drop_index("ix_document_address_id", table_name="document")
+    op.drop_index("ix_document_filters_number", table_name="document")
+    op.drop_index("ix_document_filters", table_name="document")
+    op.drop_index("ix_document_address", table_name="document")
     op.drop_table("document")
     op.drop_index("uq_run_in_flight", table_name="run", postgresql_where=sa.text("state IN ('queued', 'running')"))
     op.drop_index("ix_run_platform_id", table_name="run")

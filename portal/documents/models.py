@@ -15,6 +15,10 @@ from portal.addresses.models import Address
 from portal.extensions import db
 from portal.platforms.models import Platform
 
+# What waits to be shipped by us, and until when: constants, since a partial index serves no parameter.
+TO_SHIP = "state IN ('open', 'partly_shipped') AND fulfilled_by = 'merchant'"
+SHIP_BY_OR_LAST = "COALESCE(ship_by, '9999-12-31 00:00:00+00'::timestamptz)"
+
 
 class DocumentType(StrEnum):
     """What a document is. Delivery note, invoice and cancellation follow by conversion."""
@@ -76,9 +80,18 @@ class Document(db.Model):
         Index("uq_document_order", "tenant_id", "platform_id", "order_id", "type", unique=True),
         Index("uq_document_tenant_id_number", "tenant_id", "number", unique=True),
         Index("ix_document_newest", "tenant_id", "ordered_at", "id"),
-        Index("ix_document_state", "tenant_id", "state", "ordered_at", "id"),
-        Index("ix_document_order_id", "tenant_id", "order_id"),
-        Index("ix_document_address_id", "address_id"),
+        # The lists' filters (portal/documents/listing.py): a filter not set means each of its few values in turn.
+        Index("ix_document_filters", "tenant_id", "state", "platform_id", "fulfilled_by", "ordered_at", "id"),
+        Index("ix_document_filters_number", "tenant_id", "state", "platform_id", "fulfilled_by", "number"),
+        Index("ix_document_address", "tenant_id", "address_id", "ordered_at", "id"),
+        Index(
+            "ix_document_to_ship",
+            "tenant_id",
+            "platform_id",
+            text(SHIP_BY_OR_LAST),
+            "id",
+            postgresql_where=text(TO_SHIP),
+        ),
     )
 
 

@@ -238,7 +238,8 @@ def _lines(order: Order, settings: Settings) -> list[DraftLine]:
         if kind == LineKind.FREIGHT:
             freight += component.amount
         elif component.amount:
-            rest.append(_extra(kind, component.amount, "", settings))
+            booked = LineKind.OTHER if kind == LineKind.ARTICLE else kind  # there is no article at order level
+            rest.append(_extra(booked, component.amount, "", settings))
     if freight:
         lines.append(_extra(LineKind.FREIGHT, freight, "", settings))
     return lines + rest

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, g, redirect, request, url_for
+from flask import Flask, Response, g, redirect, url_for
 from flask import session as cookie
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from flask_login import LoginManager, current_user
-from htmx_flask import make_response
+from flask_babel import refresh
+from flask_login import LoginManager, current_user, login_user, logout_user
+from htmx_flask import make_response, request
 
 from portal.extensions import db
 from portal.scope import tenant
@@ -22,6 +23,30 @@ def init_app(app: Flask, login: LoginManager) -> None:
     login.unauthorized_handler(_ask_to_sign_in)
     app.before_request(_open_scope)
     app.teardown_request(_close_scope)
+
+
+def begin(user: User) -> None:
+    """Sign the user in: a new session, of which nothing was known before, and his tenant in scope."""
+    language = cookie.get("language")
+    end()
+    if language in LANGUAGES:
+        cookie["language"] = language
+    cookie.permanent = True  # ends after PERMANENT_SESSION_LIFETIME, not with the last window
+    login_user(user)
+    g.scope = tenant(user.tenant_id)
+    g.scope.__enter__()
+    refresh()
+
+
+def end() -> None:
+    """Sign out: whatever the session held is gone."""
+    logout_user()
+    cookie.clear()
+    g.pop("tenant", None)
+    scope = g.pop("scope", None)
+    if scope is not None:
+        db.session.flush()
+        scope.__exit__(None, None, None)
 
 
 def locale() -> str:
@@ -43,7 +68,8 @@ def current_tenant() -> Tenant:
     """The signed-in user's tenant, read once a request."""
     if "tenant" not in g:
         g.tenant = db.session.get_one(Tenant, current_user.tenant_id)
-    return g.tenant  # type: ignore[no-any-return]
+    found: Tenant = g.tenant
+    return found
 
 
 def _open_scope() -> None:

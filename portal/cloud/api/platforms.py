@@ -1,0 +1,156 @@
+"""Platforms: create, read, change, remove, collect now."""
+
+from __future__ import annotations
+
+import msgspec
+from flask import Blueprint, Response
+
+from portal.cloud import platforms
+from portal.cloud.api import shapes
+from portal.cloud.api.bodies import answer, nothing, read
+from portal.cloud.api.describing import Operation
+from portal.cloud.api.problems import NOT_CONNECTED, Problem
+from portal.cloud.models import CloudPlatform
+from portal.cloud.times import utc
+from portal.extensions import db
+
+bp = Blueprint("cloud_platforms", __name__)
+
+ALL = "/v1/platforms"
+ONE = "/v1/platforms/<reference>"
+COLLECTION = "/v1/platforms/<reference>/collection"
+OPERATIONS = (
+    Operation("get", ALL, "listPlatforms", "All platforms, by name", {200: list[shapes.Platform]}),
+    Operation(
+        "post",
+        ALL,
+        "createPlatform",
+        "Create a platform",
+        {201: shapes.Platform},
+        takes=shapes.NewPlatform,
+        problems=[409],
+        description="The name is unique within the account, case and spaces ignored: a second one answers 409.",
+    ),
+    Operation("get", ONE, "readPlatform", "A platform and its connection", {200: shapes.Platform}, problems=[404]),
+    Operation(
+        "patch",
+        ONE,
+        "changePlatform",
+        "Change name, marketplaces or activity",
+        {200: shapes.Platform},
+        takes=shapes.PlatformChange,
+        problems=[404, 409],
+    ),
+    Operation(
+        "delete",
+        ONE,
+        "removePlatform",
+        "Remove a platform, its connection, its undelivered orders and its status messages",
+        {204: None},
+        problems=[404],
+    ),
+    Operation(
+        "post",
+        COLLECTION,
+        "collectOrders",
+        "Ask the marketplace for changed orders now",
+        {202: None},
+        problems=[404, 409],
+        description=f"409 ({NOT_CONNECTED}) where the platform is switched off or not connected.",
+    ),
+)
+
+
+@bp.get(ALL)
+def index() -> Response:
+    return answer([shape(platform, waiting) for platform, waiting in platforms.with_waiting()])
+
+
+@bp.post(ALL)
+def create() -> Response:
+    wanted = read(shapes.NewPlatform)
+    try:
+        platform = platforms.create_platform(wanted.kind, wanted.name, wanted.marketplaces, wanted.active)
+    except platforms.NameTaken as taken:
+        raise Problem(409, str(taken), errors={"name": str(taken)}) from taken
+    response = answer(shape(platform, 0), 201)
+    response.headers["Location"] = f"/cloud/v1/platforms/{platform.reference}"
+    return response
+
+
+@bp.get(ONE)
+def show(reference: str) -> Response:
+    return _shown(reference)
+
+
+@bp.patch(ONE)
+def update(reference: str) -> Response:
+    platform = found(reference)
+    wanted = read(shapes.PlatformChange)
+    changes = {
+        name: value for name in wanted.__struct_fields__ if (value := getattr(wanted, name)) is not msgspec.UNSET
+    }
+    try:
+        platforms.change_platform(platform, changes)
+    except platforms.NameTaken as taken:
+        raise Problem(409, str(taken), errors={"name": str(taken)}) from taken
+    return _shown(reference)
+
+
+@bp.delete(ONE)
+def destroy(reference: str) -> Response:
+    db.session.delete(found(reference))
+    return nothing()
+
+
+@bp.post(COLLECTION)
+def collect(reference: str) -> Response:
+    platform = found(reference)
+    try:
+        platforms.collect_now(platform)
+    except platforms.NotConnected as refused:
+        raise Problem(409, str(refused), NOT_CONNECTED) from refused
+    return nothing(202)
+
+
+def found(reference: str) -> CloudPlatform:
+    """The platform of a reference. Raises Problem 404, the same for another account's as for none."""
+    platform = platforms.find_platform(reference) if shapes.is_reference(reference) else None
+    if platform is None:
+        raise unknown()
+    return platform
+
+
+def unknown() -> Problem:
+    return Problem(404, "The account has no platform with this reference.")
+
+
+def shape(platform: CloudPlatform, waiting: int) -> shapes.Platform:
+    return shapes.Platform(
+        reference=platform.reference,
+        kind=platform.kind,
+        name=platform.name,
+        marketplaces=platform.marketplaces,
+        active=platform.active,
+        connection=connection(platform),
+        collected_at=utc(platform.collected_at),
+        collect_problem=platform.collect_problem,
+        next_collect_at=utc(platform.next_collect_at),
+        waiting=waiting,
+    )
+
+
+def connection(platform: CloudPlatform) -> shapes.Connection:
+    return shapes.Connection(
+        state=platform.connection,
+        problem=platform.connection_problem,
+        seller_id=platform.seller_id,
+        authorized_at=utc(platform.authorized_at),
+    )
+
+
+def _shown(reference: str) -> Response:
+    rows = platforms.with_waiting(reference) if shapes.is_reference(reference) else []
+    if not rows:
+        raise unknown()
+    return answer(shape(*rows[0]))

@@ -1,0 +1,118 @@
+"""Pages of credentials."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from htmx_flask import request
+from sqlalchemy import func, select
+
+from portal.credentials import service
+from portal.credentials.forms import KINDS, CredentialForm
+from portal.credentials.models import Credential
+from portal.credentials.transport import checked_address
+from portal.extensions import db
+from portal.platforms.models import Platform
+from portal.tenants.access import require, require_user
+from portal.tenants.forms import ConfirmForm
+from portal.tenants.models import Role
+
+bp = Blueprint("credentials", __name__, url_prefix="/credentials")
+bp.before_request(require_user)
+
+
+@bp.get("/")
+def index() -> ResponseReturnValue:
+    credentials = db.session.scalars(select(Credential).order_by(Credential.name)).all()
+    return render_template("credentials/index.html", credentials=credentials, kinds=KINDS)
+
+
+@bp.get("/new")
+def new() -> ResponseReturnValue:
+    require(Role.ADMIN)
+    return render_template("credentials/new.html", form=CredentialForm())
+
+
+@bp.post("/")
+def create() -> ResponseReturnValue:
+    require(Role.ADMIN)
+    form = CredentialForm()
+    if form.validate_on_submit():
+        try:
+            credential = service.create_credential(
+                form.name.data,
+                checked_address(form.address.data),
+                form.client_id.data,
+                form.client_secret.data,
+                form.kind.data,
+            )
+        except service.NameTaken as taken:
+            form.name.errors = [str(taken)]
+        else:
+            flash(_("The credential is kept. TEST shows whether the cloud takes it."))
+            return redirect(url_for("credentials.edit", id=credential.id))
+    return render_template("credentials/new.html", form=form), 422
+
+
+@bp.get("/<int:id>")
+def edit(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    credential: Credential = db.get_or_404(Credential, id)
+    return _edit_page(credential, CredentialForm(obj=credential, needs_secret=False))
+
+
+@bp.post("/<int:id>")
+def update(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    credential: Credential = db.get_or_404(Credential, id)
+    form = CredentialForm(needs_secret=False)
+    if form.validate_on_submit():
+        try:
+            service.update_credential(
+                credential,
+                form.name.data,
+                checked_address(form.address.data),
+                form.client_id.data,
+                form.client_secret.data,
+            )
+        except service.NameTaken as taken:
+            form.name.errors = [str(taken)]
+        else:
+            flash(_("The credential is saved."))
+            return redirect(url_for("credentials.edit", id=id))
+    return _edit_page(credential, form), 422
+
+
+@bp.post("/<int:id>/test")
+def test(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    credential: Credential = db.get_or_404(Credential, id)
+    service.test(credential)
+    if request.htmx:
+        return render_template("credentials/_test.html", credential=credential)
+    return redirect(url_for("credentials.edit", id=id))
+
+
+@bp.post("/<int:id>/delete")
+def delete(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    credential: Credential = db.get_or_404(Credential, id)
+    service.delete_credential(credential, _platforms_of(credential))
+    flash(_("The credential “%(name)s” is removed.", name=credential.name))
+    return redirect(url_for("credentials.index"))
+
+
+def _edit_page(credential: Credential, form: CredentialForm) -> str:
+    return render_template(
+        "credentials/edit.html",
+        credential=credential,
+        form=form,
+        platforms=_platforms_of(credential),
+        confirm=ConfirmForm(formdata=None),
+    )
+
+
+def _platforms_of(credential: Credential) -> int:
+    count = select(func.count()).select_from(Platform).where(Platform.credential_id == credential.id)
+    return int(db.session.scalar(count))

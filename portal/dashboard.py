@@ -1,0 +1,154 @@
+"""The dashboard: what came today, what waits, what has to be done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
+from flask_login import login_required
+from sqlalchemy import Integer, exists, func, literal, literal_column, select, true
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import joinedload
+
+from portal import days
+from portal.credentials.models import Credential
+from portal.documents.listing import TO_SHIP_STATE, Wanted, count, start_of
+from portal.documents.models import SHIP_BY_OR_LAST, TO_SHIP, Document, HeldOrder
+from portal.extensions import db
+from portal.lists import count_up_to
+from portal.platforms.models import Connection, Platform
+from portal.shipments.models import MessageState, Shipment
+from portal.tenants.session import current_tenant
+from portal.waiting import waiting_in_cloud
+
+bp = Blueprint("dashboard", __name__)
+
+# Counted this far, then "more than": ten thousand index entries take about a millisecond.
+MOST = 10_000
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The numbers at the top. None: more than MOST."""
+
+    today: int | None
+    held: int | None
+    to_ship: int | None
+    overdue: int | None
+    failed: int | None
+
+
+@bp.before_request
+@login_required
+def _signed_in() -> None:
+    """Nothing here is for those who are not signed in."""
+
+
+@bp.get("/")
+def index() -> ResponseReturnValue:
+    now, zone = datetime.now(UTC), ZoneInfo(current_tenant().time_zone)
+    platforms = _platforms()
+    last = days.last_days(now, zone)
+    return render_template(
+        "dashboard/index.html",
+        figures=_figures(now, zone, platforms),
+        platforms=platforms,
+        days=last,
+        today=last[-1].day,
+        most_a_day=days.MOST_A_DAY,
+        chart=chart(last),
+        first_steps=first_steps(platforms),
+        now=now,
+    )
+
+
+@bp.get("/waiting")
+def waiting() -> ResponseReturnValue:
+    """What waits in the cloud, for the dashboard to load when it is shown."""
+    platforms = [platform for platform in _platforms() if _asks(platform)]
+    answers = waiting_in_cloud(platforms)
+    return render_template("dashboard/_waiting.html", platforms=platforms, answers=answers)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A day of the chart, in the chart's own units."""
+
+    x: float
+    orders_y: float
+    orders_height: float
+    held_y: float
+    held_height: float
+    day: days.Day
+
+
+CHART_HEIGHT = 100.0
+BAR_STEP = 20.0
+
+
+def chart(shown: Sequence[days.Day]) -> list[Bar]:
+    """Each day as a bar of orders with the held ones on top, the fullest day at full height. Pure."""
+    most = max((day.orders + day.held for day in shown), default=0) or 1
+    bars = []
+    for place, day in enumerate(shown):
+        orders, held = CHART_HEIGHT * day.orders / most, CHART_HEIGHT * day.held / most
+        held = max(held, 2.0) if day.held else 0.0  # one held order among thousands still shows
+        orders = min(orders, CHART_HEIGHT - held)
+        bars.append(Bar(place * BAR_STEP, CHART_HEIGHT - orders, orders, CHART_HEIGHT - orders - held, held, day))
+    return bars
+
+
+def first_steps(platforms: Sequence[Platform]) -> dict[str, bool]:
+    """What a new tenant has to do, and what of it is done; empty once orders have come."""
+    if db.session.scalar(select(exists(select(Document.id)))):
+        return {}
+    return {
+        "credential": bool(db.session.scalar(select(exists(select(Credential.id))))),
+        "platform": bool(platforms),
+        "connected": any(platform.connection == Connection.AUTHENTICATED for platform in platforms),
+    }
+
+
+def _figures(now: datetime, zone: ZoneInfo, platforms: Sequence[Platform]) -> Figures:
+    ids = [platform.id for platform in platforms]
+    today = start_of(now.astimezone(zone).date(), zone)
+    failed = select(Shipment.id).where(Shipment.state == MessageState.FAILED)
+    return Figures(
+        today=count_up_to(select(Document.ordered_at).where(Document.ordered_at >= today), MOST),
+        held=count_up_to(select(HeldOrder.id), MOST),
+        to_ship=count(Wanted(state=TO_SHIP_STATE), zone, ids, most=MOST),
+        overdue=_overdue(now, ids),
+        failed=count_up_to(failed, MOST),
+    )
+
+
+def _overdue(now: datetime, platform_ids: Sequence[int]) -> int | None:
+    """How many documents should have been shipped by now."""
+    platform = func.unnest(literal(list(platform_ids), ARRAY(Integer))).table_valued("id", name="p").render_derived()
+    late = (
+        select(literal_column("1").label("one"))
+        .select_from(Document)
+        .where(
+            Document.platform_id == platform.c.id,
+            literal_column(f"({TO_SHIP})", type_=true().type),
+            literal_column(SHIP_BY_OR_LAST) < now,
+        )
+        .limit(MOST + 1)
+        .lateral()
+    )
+    return count_up_to(select(late.c.one).select_from(platform).join(late, true()), MOST)
+
+
+def _platforms() -> Sequence[Platform]:
+    found: Sequence[Platform] = db.session.scalars(
+        select(Platform).options(joinedload(Platform.credential)).order_by(Platform.number)
+    ).all()
+    return found
+
+
+def _asks(platform: Platform) -> bool:
+    return platform.active and platform.reference is not None

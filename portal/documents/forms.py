@@ -1,0 +1,64 @@
+"""What people type on the pages of documents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+from flask_babel import format_date
+from flask_babel import lazy_gettext as _l
+
+from portal.documents.listing import FULFILLED_BY, TO_SHIP_STATE
+from portal.documents.models import State
+from portal.lists import Filter
+
+# Longer than the order ids of any marketplace; the rest of what was pasted is cut off.
+LONGEST_ORDER_ID = 100
+
+STATES = {
+    TO_SHIP_STATE: _l("To ship"),
+    State.OPEN.value: _l("Open"),
+    State.PARTLY_SHIPPED.value: _l("Partly shipped"),
+    State.SHIPPED.value: _l("Shipped"),
+    State.CANCELLED.value: _l("Cancelled"),
+}
+FULFILMENT = {"merchant": _l("By us"), "marketplace": _l("By the marketplace")}
+
+
+def filters(platforms: dict[int, str]) -> tuple[Filter, ...]:
+    """The filters of the list of documents; `platforms` are the tenant's, by id."""
+    return (
+        Filter("q", _l("Search"), str),
+        Filter("state", _l("State"), _one_of(STATES), lambda state: STATES[state]),
+        Filter("platform", _l("Platform"), _platform(platforms), lambda id: platforms[id]),
+        Filter("fulfilled_by", _l("Shipped"), _one_of(FULFILLED_BY), lambda by: FULFILMENT[by]),
+        Filter("since", _l("From"), parse_day, format_date),
+        Filter("until", _l("To"), parse_day, format_date),
+    )
+
+
+def parse_day(text: str) -> date | None:
+    """A day as the browser's date field sends it, None for anything else or what no order can bear."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if 1990 <= day.year <= 2200 else None
+
+
+def parse_order_id(text: str) -> str:
+    """An order id as pasted: without spaces around or invisible characters within. Any text is accepted."""
+    return "".join(character for character in text if character.isprintable()).strip()[:LONGEST_ORDER_ID].strip()
+
+
+def _one_of(values: Any) -> Callable[[str], str | None]:
+    return lambda text: text if text in values else None
+
+
+def _platform(platforms: dict[int, str]) -> Callable[[str], int | None]:
+    def parse(text: str) -> int | None:
+        id = int(text) if text.isdecimal() and len(text) < 10 else None
+        return id if id in platforms else None
+
+    return parse

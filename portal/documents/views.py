@@ -1,0 +1,114 @@
+"""The pages of documents: list, one document, and the question where an order is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_login import login_required
+from sqlalchemy import select
+
+from portal.automation import runs
+from portal.documents import asking, detail, listing
+from portal.documents.forms import FULFILMENT, STATES, filters, parse_order_id
+from portal.extensions import db
+from portal.http import not_found
+from portal.lists import ID, View, page_of
+from portal.platforms.models import Platform
+from portal.tenants.session import current_tenant
+
+bp = Blueprint("documents", __name__, url_prefix="/documents")
+
+
+@bp.before_request
+@login_required
+def _signed_in() -> None:
+    """Nothing here is for those who are not signed in."""
+
+
+@bp.get("/")
+def index() -> ResponseReturnValue:
+    platforms = _platform_names()
+    view = View.of_request(
+        "documents.index", lambda values: listing.sorts_of(listing.wanted_of(values)), filters(platforms)
+    )
+    wanted, zone = listing.wanted_of(view.values), ZoneInfo(current_tenant().time_zone)
+    found = listing.find(wanted.search, list(platforms)) if wanted.search else None
+    page = page_of(
+        view,
+        lambda window: listing.rows(wanted, window, zone, list(platforms), found),
+        lambda row: listing.key_of(row, view.sort),
+        listing.count(wanted, zone, list(platforms), found),
+    )
+    fragment = request.htmx and not request.htmx.history_restore_request
+    return render_template(
+        "documents/_table.html" if fragment else "documents/index.html",
+        view=view,
+        page=page,
+        wanted=wanted,
+        cut=found is not None and found.cut,
+        platforms=platforms,
+        states=STATES,
+        fulfilment=FULFILMENT,
+        now=datetime.now(UTC),
+    )
+
+
+@bp.get(f"/{ID}")
+def show(id: int) -> ResponseReturnValue:
+    document = detail.document(id)
+    if document is None:
+        raise not_found()
+    shipments, origins = detail.shipments_of(document), detail.origins_of(document)
+    newer, older = detail.neighbours(document)
+    original = None
+    if document.replaces:
+        original = next(iter(detail.documents_of_order(document.replaces, [document.platform_id])), None)
+    return render_template(
+        "documents/show.html",
+        document=document,
+        shipments=shipments,
+        origins=origins,
+        path=detail.path_of(document, origins, shipments),
+        original=original,
+        newer=newer,
+        older=older,
+        now=datetime.now(UTC),
+    )
+
+
+@bp.get("/ask")
+def ask() -> ResponseReturnValue:
+    order_id = parse_order_id(request.args.get("order_id", ""))
+    return _answer(asking.ask(order_id) if order_id else None, asked=False)
+
+
+@bp.post("/ask")
+def fetch_now() -> ResponseReturnValue:
+    """Let the cloud ask the marketplace, and fetch what it then has."""
+    order_id = parse_order_id(request.form.get("order_id", ""))
+    if not order_id:
+        return _answer(None, asked=False)
+    chosen = request.form.get("platform", "")
+    asked = [platform for platform in asking.platforms() if chosen in ("", str(platform.id))]
+    answer, waiting = asking.ask_marketplace(order_id, asked)
+    started = [runs.start_fetch(platform, "person") for platform in waiting]
+    return _answer(answer, asked=True, run=started[0] if started else None)
+
+
+def _answer(answer: asking.Answer | None, **more: object) -> ResponseReturnValue:
+    fragment = request.htmx and not request.htmx.history_restore_request
+    return render_template(
+        "documents/_answer.html" if fragment else "documents/ask.html",
+        answer=answer,
+        platforms=asking.platforms(),
+        now=datetime.now(UTC),
+        **more,
+    )
+
+
+def _platform_names() -> dict[int, str]:
+    """The tenant's platforms, by id, in the order of their numbers."""
+    return {id: name for id, name in db.session.execute(select(Platform.id, Platform.name).order_by(Platform.number))}

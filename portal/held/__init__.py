@@ -1,0 +1,1 @@
+"""Held orders: what waits for a person before it can be a document."""

@@ -1,0 +1,67 @@
+"""The list of held orders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import Select, select
+
+from portal.documents.models import HeldOrder
+from portal.extensions import db
+from portal.lists import Filter, Sort, Window, count_up_to
+
+NEWEST = Sort("held", (HeldOrder.held_at, HeldOrder.id), descending=True)
+
+CAUSES = {
+    "total": _l("Amounts differ"),
+    "line_total": _l("Amounts of a line differ"),
+    "amount": _l("Amount makes no sense"),
+    "no_total": _l("No total"),
+    "currency": _l("Currency unknown"),
+    "no_lines": _l("No articles"),
+    "quantity": _l("Quantity makes no sense"),
+    "no_address": _l("No delivery address"),
+    "unreadable": _l("Could not be read"),
+    "refused": _l("Refused by the database"),
+}
+COMPONENTS = {
+    "article": _l("Article price"),
+    "shipping": _l("Shipping"),
+    "gift_wrap": _l("Gift wrap"),
+    "discount": _l("Discount"),
+    "shipping_discount": _l("Discount on shipping"),
+    "tip": _l("Tip"),
+    "tax": _l("Tax"),
+    "other": _l("Other"),
+}
+
+# The payload may be megabytes; a list reads none of it.
+COLUMNS = (
+    HeldOrder.id,
+    HeldOrder.order_id,
+    HeldOrder.platform_id,
+    HeldOrder.cause,
+    HeldOrder.reason,
+    HeldOrder.component,
+    HeldOrder.held_at,
+    HeldOrder.retries,
+)
+FILTERS = (Filter("q", _l("Order"), str),)
+
+
+def rows(order_id: str | None, window: Window) -> Sequence[Any]:
+    return db.session.execute(window.on(_these(select(*COLUMNS), order_id))).all()
+
+
+def count(order_id: str | None) -> int | None:
+    return count_up_to(_these(select(HeldOrder.id), order_id))
+
+
+def key_of(row: Any) -> tuple[Any, ...]:
+    return (row.held_at, row.id)
+
+
+def _these(query: Select[Any], order_id: str | None) -> Select[Any]:
+    return query if order_id is None else query.where(HeldOrder.order_id == order_id)

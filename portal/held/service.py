@@ -1,0 +1,57 @@
+"""Held orders are tried again, one by one or all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+from flask_babel import gettext as _
+from sqlalchemy import select
+
+from portal.documents.intake import ROW_REFUSED, Retried, retry_held
+from portal.documents.models import HeldOrder
+from portal.extensions import db
+
+log = structlog.get_logger()
+
+# What one click tries: at some ten milliseconds each, an answer within seconds.
+MOST_AT_ONCE = 200
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How many of the orders tried became documents, are held still, or are no longer wanted."""
+
+    documents: int = 0
+    held: int = 0
+    gone: int = 0
+
+    @property
+    def tried(self) -> int:
+        return self.documents + self.held + self.gone
+
+
+def retry(held: HeldOrder) -> Retried:
+    """Try one order again. What the database refuses is held still and costs no other order."""
+    try:
+        with db.session.begin_nested():
+            return retry_held(held)
+    except ROW_REFUSED as refusal:
+        log.warning("held_order_refused", error=type(refusal).__name__)
+        return Retried(reason=_("The database refused the order. It stays held."))
+
+
+def retry_all() -> Outcome:
+    """Try the newest orders again, up to MOST_AT_ONCE of them."""
+    ids: Sequence[int] = db.session.scalars(
+        select(HeldOrder.id).order_by(HeldOrder.held_at.desc(), HeldOrder.id.desc()).limit(MOST_AT_ONCE)
+    ).all()
+    documents = still = gone = 0
+    for id in ids:
+        held = db.session.get(HeldOrder, id)
+        outcome = retry(held) if held is not None else Retried()
+        documents += outcome.document is not None
+        still += outcome.document is None and outcome.reason is not None
+        gone += outcome.document is None and outcome.reason is None
+    return Outcome(documents, still, gone)

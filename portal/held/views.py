@@ -1,0 +1,96 @@
+"""The pages of held orders."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import ngettext
+from flask_login import login_required
+from sqlalchemy import select
+
+from portal.documents.models import HeldOrder
+from portal.extensions import db
+from portal.held import listing, service
+from portal.lists import ID, View, page_of
+from portal.platforms.models import Platform
+
+bp = Blueprint("held", __name__, url_prefix="/held")
+
+# More of a payload than this is not put on a page; nobody reads further.
+LONGEST_PAYLOAD = 200_000
+
+
+@bp.before_request
+@login_required
+def _signed_in() -> None:
+    """Nothing here is for those who are not signed in."""
+
+
+@bp.get("/")
+def index() -> ResponseReturnValue:
+    view = View.of_request("held.index", lambda values: (listing.NEWEST,), listing.FILTERS)
+    order_id = view.get("q")
+    page = page_of(view, lambda window: listing.rows(order_id, window), listing.key_of, listing.count(order_id))
+    fragment = request.htmx and not request.htmx.history_restore_request
+    return render_template(
+        "held/_table.html" if fragment else "held/index.html",
+        view=view,
+        page=page,
+        platforms=dict(db.session.execute(select(Platform.id, Platform.name)).tuples().all()),
+        causes=listing.CAUSES,
+        components=listing.COMPONENTS,
+        most_at_once=service.MOST_AT_ONCE,
+        now=datetime.now(UTC),
+    )
+
+
+@bp.get(f"/{ID}")
+def show(id: int) -> ResponseReturnValue:
+    held = db.get_or_404(HeldOrder, id)
+    return render_template(
+        "held/show.html",
+        held=held,
+        payload=readable(bytes(held.payload)),
+        causes=listing.CAUSES,
+        components=listing.COMPONENTS,
+        now=datetime.now(UTC),
+    )
+
+
+@bp.post(f"/{ID}/retry")
+def retry(id: int) -> ResponseReturnValue:
+    held = db.get_or_404(HeldOrder, id)
+    order_id = held.order_id
+    outcome = service.retry(held)
+    if outcome.document is not None:
+        flash(_("Order %(order)s is a document now.", order=order_id), "success")
+        return redirect(url_for("documents.show", id=outcome.document))
+    if outcome.reason is not None:
+        flash(_("Order %(order)s is held still: %(reason)s", order=order_id, reason=outcome.reason), "warning")
+        return redirect(url_for("held.show", id=id))
+    flash(_("Order %(order)s is no longer wanted: it is pending or cancelled.", order=order_id), "info")
+    return redirect(url_for("held.index"))
+
+
+@bp.post("/retry")
+def retry_all() -> ResponseReturnValue:
+    outcome = service.retry_all()
+    became = ngettext("%(num)s order is a document now", "%(num)s orders are documents now", outcome.documents)
+    still = ngettext("%(num)s is held still", "%(num)s are held still", outcome.held)
+    flash(f"{became}; {still}.", "success" if not outcome.held else "warning")
+    return redirect(url_for("held.index"))
+
+
+def readable(payload: bytes) -> str:
+    """The payload indented, or as it came where it is not JSON; cut where it is very long."""
+    text = payload[:LONGEST_PAYLOAD].decode(errors="replace")
+    if len(payload) > LONGEST_PAYLOAD:
+        return text + "\n…"
+    try:
+        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return text

@@ -1,0 +1,278 @@
+"""Lists: a window on many rows, paged by key, whose whole state stands in the URL.
+
+A page is found by the key of the row it follows (never by OFFSET, which reads all it skips), so
+the last page costs what the first does. `count_up_to` never counts everything for the same reason.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Self
+
+from flask import request, url_for
+from sqlalchemy import ColumnElement, Select, func, literal, select, tuple_
+
+from portal.extensions import db
+
+PAGE_ROWS = 50
+
+# Beyond this a list says "more than". Counting 1,000 index entries takes a fifth of a millisecond.
+COUNTED = 1_000
+
+# Longer than any number, name or tracking number that is searched for.
+LONGEST_SEARCH = 120
+
+BIGGEST_INT = 2**63 - 1
+
+# A row's id in a route: what no bigint holds is not found, rather than an error of the database.
+ID = f"<int(max={BIGGEST_INT}):id>"
+
+
+@dataclass(frozen=True)
+class Sort:
+    """An order of a list. Each row's key is unique; its columns are those of an index, in that order."""
+
+    name: str
+    key: tuple[ColumnElement[Any], ...]
+    descending: bool = False
+
+    def turned(self) -> Self:
+        return type(self)(self.name, self.key, not self.descending)
+
+    @property
+    def in_url(self) -> str:
+        return ("-" if self.descending else "") + self.name
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A condition a person may set. `parse` returns None for what is no value; `show` words it for the chip."""
+
+    name: str
+    label: str
+    parse: Callable[[str], Any]
+    show: Callable[[Any], str] = str
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A filter that is set, and the list without it."""
+
+    label: str
+    value: str
+    url_without: str
+
+
+@dataclass(frozen=True)
+class Window:
+    """Which rows of a list: at most `rows`, behind the row with this key (or before it)."""
+
+    sort: Sort
+    key: tuple[Any, ...] | None = None
+    backwards: bool = False
+    rows: int = PAGE_ROWS
+
+    def on(self, query: Select[Any], key: Sequence[ColumnElement[Any]] | None = None) -> Select[Any]:
+        """The query in the window's order, limited to one row more than shown, which tells of a further page.
+
+        `key` are the sort's columns as the query names them, where it does so otherwise.
+        """
+        columns = self.sort.key if key is None else tuple(key)
+        if self.key is not None:
+            values = [literal(value, column.type) for value, column in zip(self.key, columns, strict=True)]
+            row, edge = tuple_(*columns), tuple_(*values)
+            query = query.where(row < edge if self._falls else row > edge)
+        return self.ordered(query, columns).limit(self.rows + 1)
+
+    def ordered(self, query: Select[Any], key: Sequence[ColumnElement[Any]]) -> Select[Any]:
+        return query.order_by(*(column.desc() if self._falls else column.asc() for column in key))
+
+    @property
+    def _falls(self) -> bool:
+        return self.sort.descending != self.backwards
+
+
+@dataclass(frozen=True)
+class View:
+    """What the URL asks of a list. Whatever it cannot make sense of it leaves out."""
+
+    endpoint: str
+    filters: tuple[Filter, ...]
+    sort: Sort
+    values: Mapping[str, Any] = field(default_factory=dict)  # parsed, by the filter's name
+    raw: Mapping[str, str] = field(default_factory=dict)
+    key: tuple[Any, ...] | None = None
+    backwards: bool = False
+    sorts: tuple[Sort, ...] = ()
+    route: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of_request(
+        cls,
+        endpoint: str,
+        sorts_of: Callable[[Mapping[str, Any]], Sequence[Sort]],
+        filters: Sequence[Filter] = (),
+        **route: Any,
+    ) -> Self:
+        """The view the current request's URL describes.
+
+        `sorts_of` tells the orders that are possible with these filters, the default first; `route`
+        are the arguments of the endpoint itself.
+        """
+        raw, values = {}, {}
+        for wanted in filters:
+            typed = request.args.get(wanted.name, "").replace("\x00", "").strip()[:LONGEST_SEARCH]
+            value = wanted.parse(typed) if typed else None
+            if value is not None:
+                raw[wanted.name], values[wanted.name] = typed, value
+        sorts = sorts_of(values)
+        sort = _sort(request.args.get("sort", ""), sorts)
+        backwards = "before" in request.args
+        key = decoded_key(request.args.get("before" if backwards else "after", ""), sort.key)
+        return cls(endpoint, tuple(filters), sort, values, raw, key, backwards, tuple(sorts), route)
+
+    def get(self, name: str) -> Any:
+        return self.values.get(name)
+
+    @property
+    def window(self) -> Window:
+        return Window(self.sort, self.key, self.backwards)
+
+    def url(self, **changes: str | None) -> str:
+        """The address of this list with other settings. A change leads to the beginning; None takes a setting out."""
+        query: dict[str, Any] = dict(self.raw)
+        if self.sort.in_url != self.sorts[0].in_url:
+            query["sort"] = self.sort.in_url
+        query.update(changes)
+        return url_for(self.endpoint, **self.route, **{name: value for name, value in query.items() if value})
+
+    def sort_url(self, name: str) -> str | None:
+        """Where the head of a column leads: to its order, or to the other way round. None: not in this view."""
+        if self.sort.name == name:
+            return self.url(sort=self.sort.turned().in_url)
+        chosen = next((sort for sort in self.sorts if sort.name == name), None)
+        return self.url(sort=chosen.in_url) if chosen else None
+
+    def aria_sort(self, name: str) -> str:
+        if self.sort.name != name:
+            return "none"
+        return "descending" if self.sort.descending else "ascending"
+
+    @property
+    def chips(self) -> list[Chip]:
+        return [
+            Chip(str(wanted.label), str(wanted.show(self.values[wanted.name])), self.url(**{wanted.name: None}))
+            for wanted in self.filters
+            if wanted.name in self.values
+        ]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of a list, the pages beside it, and how many rows there are (None: more than COUNTED)."""
+
+    rows: Sequence[Any]
+    previous: str | None
+    next: str | None
+    total: int | None = None
+
+    def __iter__(self) -> Any:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def page_of(
+    view: View, rows_in: Callable[[Window], Sequence[Any]], key_of: Callable[[Any], tuple[Any, ...]], total: int | None
+) -> Page:
+    """Read one page. `rows_in` reads a window (one row more than it shows), `key_of` names a row's key."""
+    window = view.window
+    rows = list(rows_in(window))
+    if window.backwards and len(rows) <= PAGE_ROWS:
+        # What lay before has shrunk to less than a page: that is the beginning.
+        window = Window(window.sort)
+        rows = list(rows_in(window))
+    more, rows = len(rows) > PAGE_ROWS, rows[:PAGE_ROWS]
+    if window.backwards:
+        rows.reverse()
+    has_next = bool(rows) and (more or window.backwards)
+    has_previous = window.key is not None and (more or not window.backwards)
+    first, last = (encoded_key(key_of(rows[0])), encoded_key(key_of(rows[-1]))) if rows else ("", "")
+    return Page(
+        rows,
+        previous=(view.url(before=first) if rows else view.url()) if has_previous else None,
+        next=view.url(after=last) if has_next else None,
+        total=total,
+    )
+
+
+def count_up_to(query: Select[Any], most: int = COUNTED) -> int | None:
+    """How many rows the query finds, None if they are more than `most`. Reads no more than these."""
+    counted: int = db.session.scalar(select(func.count()).select_from(query.limit(most + 1).subquery()))
+    return counted if counted <= most else None
+
+
+def prefix(column: ColumnElement[Any], start: str) -> ColumnElement[bool]:
+    """True where the column begins with `start`: as a range, which an index serves under a row policy (LIKE not)."""
+    end = _after(start)
+    return (column >= start) & (column < end) if end else column >= start
+
+
+def encoded_key(key: Iterable[Any]) -> str:
+    """A row's key for the URL."""
+    values = [value.isoformat() if isinstance(value, datetime | date) else value for value in key]
+    return base64.urlsafe_b64encode(json.dumps(values, separators=(",", ":")).encode()).decode().rstrip("=")
+
+
+def decoded_key(text: str, columns: Sequence[ColumnElement[Any]]) -> tuple[Any, ...] | None:
+    """The key that `encoded_key` wrote, or None where the text is not one of these columns."""
+    try:
+        values = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except (ValueError, binascii.Error, RecursionError):
+        return None
+    if not isinstance(values, list) or len(values) != len(columns):
+        return None
+    key = tuple(_typed(value, column.type.python_type) for value, column in zip(values, columns, strict=True))
+    return None if None in key else key
+
+
+def _typed(value: Any, kind: type) -> Any:
+    if kind is datetime and isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+        return moment if moment.tzinfo else None
+    if kind is int:
+        return value if type(value) is int and abs(value) <= BIGGEST_INT else None
+    if isinstance(value, str) and "\x00" not in value:
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return None
+        return value
+    return None
+
+
+def _sort(text: str, sorts: Sequence[Sort]) -> Sort:
+    name, descending = text.removeprefix("-"), text.startswith("-")
+    for sort in sorts:
+        if sort.name == name:
+            return Sort(name, sort.key, descending)
+    return sorts[0]
+
+
+def _after(start: str) -> str:
+    """The first text behind all that begin with `start`, in the order of code points; empty where there is none."""
+    for length in range(len(start), 0, -1):
+        code = ord(start[length - 1])
+        if code < 0x10FFFF:
+            following = 0xE000 if code == 0xD7FF else code + 1  # surrogates are no characters
+            return start[: length - 1] + chr(following)
+    return ""

@@ -1,0 +1,239 @@
+"""Pages of platforms."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, g, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_login import current_user
+from htmx_flask import request
+from sqlalchemy import select
+from sqlalchemy.orm import joinedload
+
+from portal.automation.models import Run
+from portal.credentials.models import Credential
+from portal.errors import Refused, Unavailable
+from portal.extensions import db
+from portal.platforms import service
+from portal.platforms.forms import DisconnectForm, PlatformForm
+from portal.platforms.models import Connection, Platform
+from portal.tenants.access import require, require_user
+from portal.tenants.forms import ConfirmForm
+from portal.tenants.models import Role
+from portal.tenants.session import current_tenant
+
+bp = Blueprint("platforms", __name__, url_prefix="/platforms")
+bp.before_request(require_user)
+
+# What the cloud puts into ?connection= when it sends the browser back.
+RETURNS = {
+    "authenticated": _l("Connected. Orders come in by themselves from now on. You may close this tab."),
+    "refused": _l("Nothing was changed: the consent was refused at the marketplace. Connect again when you are ready."),
+    "expired": _l("Nothing was changed: it took too long, and the marketplace’s code has expired. Connect again."),
+    "replayed": _l("Nothing was changed: this answer of the marketplace was used before. Connect again if need be."),
+    "foreign_seller": _l(
+        "Nothing was changed: you signed in to another seller account than the one this platform belongs to. "
+        "Sign in there as the right seller, or make a platform of its own for this one."
+    ),
+    "code_refused": _l(
+        "Nothing was changed: the marketplace did not take its own code. Connect again; if it stays so, "
+        "tell who runs the cloud."
+    ),
+    "unavailable": _l("Nothing was changed: the marketplace does not answer just now. Connect again later."),
+}
+
+
+@bp.get("/")
+def index() -> ResponseReturnValue:
+    return render_template(
+        "platforms/index.html",
+        platforms=db.session.scalars(select(Platform).order_by(Platform.number)).all(),
+        has_credential=db.session.scalar(select(Credential.id).limit(1)) is not None,
+    )
+
+
+@bp.get("/new")
+def new() -> ResponseReturnValue:
+    require(Role.ADMIN)
+    form = _with_credentials(
+        PlatformForm(number=service.next_number(), name=_("Amazon %(number)s", number=current_tenant().customer_number))
+    )
+    return render_template("platforms/new.html", form=form)
+
+
+@bp.post("/")
+def create() -> ResponseReturnValue:
+    require(Role.ADMIN)
+    form = _with_credentials(PlatformForm())
+    if form.validate_on_submit():
+        try:
+            platform = service.create_platform(
+                form.number.data,
+                form.name.data,
+                db.session.get_one(Credential, form.credential.data),
+                form.marketplace_ids,
+                form.active.data,
+            )
+        except service.NameTaken as taken:
+            form.name.errors = [str(taken)]
+        except service.NumberTaken as taken:
+            form.number.errors = [str(taken)]
+        else:
+            return redirect(url_for("platforms.show", id=platform.id))
+    return render_template("platforms/new.html", form=form), 422
+
+
+@bp.get("/<int:id>")
+def show(id: int) -> ResponseReturnValue:
+    platform = _platform(id)
+    code = request.args.get("connection")
+    if code is not None:
+        service.end_consent(platform)
+    problem = _look(platform) if code is not None else None
+    if code not in RETURNS or (code == "authenticated" and platform.connection != Connection.AUTHENTICATED):
+        code = None  # only what the cloud confirms is called connected: anybody can write an address
+    return _show_page(platform, problem=problem, returned=code)
+
+
+@bp.get("/<int:id>/edit")
+def edit(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    platform = _platform(id)
+    form = _with_credentials(PlatformForm(obj=platform, credential=platform.credential_id))
+    return render_template("platforms/edit.html", platform=platform, form=form)
+
+
+@bp.post("/<int:id>/edit")
+def update(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    platform = _platform(id)
+    form = _with_credentials(PlatformForm())
+    status, problem = 422, None
+    if form.validate_on_submit():
+        try:
+            service.update_platform(
+                platform,
+                form.number.data,
+                form.name.data,
+                db.session.get_one(Credential, form.credential.data),
+                form.marketplace_ids,
+                form.active.data,
+            )
+        except service.NameTaken as taken:
+            form.name.errors = [str(taken)]
+        except service.NumberTaken as taken:
+            form.number.errors = [str(taken)]
+        except service.CredentialFixed as fixed:
+            form.credential.errors = [str(fixed)]
+        except Refused as refused:
+            problem = str(refused)
+        except Unavailable as unavailable:
+            status, problem = 503, str(unavailable)
+        else:
+            flash(_("The platform is saved."))
+            return redirect(url_for("platforms.show", id=id))
+    return render_template("platforms/edit.html", platform=platform, form=form, problem=problem), status
+
+
+@bp.get("/<int:id>/connection")
+def connection(id: int) -> ResponseReturnValue:
+    """The card with the connection's state, asked of the cloud: REFRESH, and what the page does by itself."""
+    platform = _platform(id)
+    problem = _look(platform)
+    if not request.htmx:
+        return _show_page(platform, problem=problem)
+    return _card(platform, problem)
+
+
+@bp.post("/<int:id>/connection")
+def connect(id: int) -> ResponseReturnValue:
+    """CONNECT: on to the marketplace's consent page, in the tab that the form opens."""
+    require(Role.ADMIN)
+    platform = _platform(id)
+    try:
+        return redirect(service.connect(platform))
+    except service.NameTaken as taken:
+        form = _with_credentials(PlatformForm(formdata=None, obj=platform, credential=platform.credential_id))
+        form.name.errors = [str(taken)]
+        return render_template("platforms/edit.html", platform=platform, form=form), 422
+    except (Refused, Unavailable) as problem:
+        g.keep_transaction = True  # a reference gained on the way is not lost
+        db.session.flush()
+        return _show_page(platform, problem=str(problem)), 503 if isinstance(problem, Unavailable) else 422
+
+
+@bp.get("/<int:id>/disconnection")
+def confirm_disconnection(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    return render_template("platforms/disconnect.html", platform=_platform(id), form=DisconnectForm())
+
+
+@bp.post("/<int:id>/disconnection")
+def disconnect(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    platform = _platform(id)
+    form = DisconnectForm()
+    if form.validate_on_submit():
+        if service.name_key(form.name.data) == platform.name_key:
+            service.disconnect(platform)
+            flash(_("The platform is disconnected. What came stays."))
+            return redirect(url_for("platforms.show", id=id))
+        form.name.errors = [_("This is not the platform’s name.")]
+    return render_template("platforms/disconnect.html", platform=platform, form=form), 422
+
+
+@bp.post("/<int:id>/fetches")
+def fetch(id: int) -> ResponseReturnValue:
+    """FETCH NOW: what waits in the cloud, and a look at the marketplace for what is newer."""
+    platform = _platform(id)
+    run = service.fetch_now(platform)
+    if request.htmx:
+        return render_template("platforms/_run.html", run=run)
+    return redirect(url_for("platforms.show", id=id))
+
+
+def _platform(id: int) -> Platform:
+    platform: Platform = db.get_or_404(Platform, id, options=[joinedload(Platform.credential)])
+    return platform
+
+
+def _look(platform: Platform) -> str | None:
+    """Ask the cloud for the state; what went wrong is shown beside the last known one."""
+    try:
+        service.refresh(platform)
+    except (Refused, Unavailable) as problem:
+        return str(problem)
+    return None
+
+
+def _show_page(platform: Platform, problem: str | None = None, returned: str | None = None) -> str:
+    run = db.session.scalar(select(Run).where(Run.platform_id == platform.id).order_by(Run.id.desc()).limit(1))
+    return render_template(
+        "platforms/show.html",
+        platform=platform,
+        problem=problem,
+        returned=returned,
+        returns=RETURNS,
+        run=run,
+        waiting=service.awaits_consent(platform),
+        confirm=ConfirmForm(formdata=None),
+        may_change=current_user.may(Role.ADMIN),
+    )
+
+
+def _card(platform: Platform, problem: str | None) -> str:
+    return render_template(
+        "platforms/_connection.html",
+        platform=platform,
+        problem=problem,
+        waiting=service.awaits_consent(platform),
+        confirm=ConfirmForm(formdata=None),
+        may_change=current_user.may(Role.ADMIN),
+    )
+
+
+def _with_credentials(form: PlatformForm) -> PlatformForm:
+    credentials = db.session.scalars(select(Credential).order_by(Credential.name))
+    form.credential.choices = [(credential.id, credential.name) for credential in credentials]
+    return form

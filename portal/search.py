@@ -1,0 +1,76 @@
+"""The search over everything, in the head of every page."""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import login_required
+from sqlalchemy import select
+
+from portal.addresses import listing as addresses
+from portal.documents import listing as documents
+from portal.documents.forms import parse_order_id
+from portal.documents.models import Document
+from portal.extensions import db
+from portal.held import listing as held
+from portal.lists import LONGEST_SEARCH, Window
+from portal.platforms.models import Platform
+from portal.shipments.models import Shipment
+from portal.tenants.session import current_tenant
+
+bp = Blueprint("search", __name__, url_prefix="/search")
+
+# Hits of a kind on one page; the lists show all of them.
+MOST_OF_A_KIND = 10
+
+
+@bp.before_request
+@login_required
+def _signed_in() -> None:
+    """Nothing here is for those who are not signed in."""
+
+
+@bp.get("")
+def index() -> ResponseReturnValue:
+    term = " ".join(parse_order_id(request.args.get("q", "")[:LONGEST_SEARCH]).split())
+    if not term:
+        return render_template("search/index.html", term="", hits={}, cut=False, platforms={})
+    platforms = dict(db.session.execute(select(Platform.id, Platform.name)).tuples().all())
+    exact = _exactly(term, list(platforms))
+    if len(exact) == 1:
+        return redirect(url_for("documents.show", id=exact.pop()))
+    hits, cut = _hits(term, list(platforms))
+    return render_template("search/index.html", term=term, hits=hits, cut=cut, platforms=platforms)
+
+
+def _exactly(term: str, platform_ids: list[int]) -> set[int]:
+    """The documents that bear this very number, order id or tracking number."""
+    found = set(db.session.scalars(select(Document.id).where(documents.of_order(term, platform_ids))))
+    found |= set(db.session.scalars(select(Document.id).where(Document.number.in_({term, term.upper()}))))
+    if not found:
+        found |= set(db.session.scalars(documents.tracked(term).limit(2)))
+    return found
+
+
+def _hits(term: str, platform_ids: list[int]) -> tuple[dict[str, list[Any]], bool]:
+    """What is found of each kind, and whether more match than were looked at."""
+    few = MOST_OF_A_KIND - 1  # a window reads one row more
+    zone = ZoneInfo(current_tenant().time_zone)
+    found = documents.find(term, platform_ids)
+    wanted = documents.Wanted(search=term)
+    customers, cut = addresses.find(term)
+    tracked = documents.tracked(term).limit(MOST_OF_A_KIND).subquery()
+    shipments = (
+        select(Shipment.id, Shipment.document_id, Shipment.tracking_number, Shipment.state, Document.number)
+        .join(tracked, tracked.c.id == Shipment.id)
+        .join(Document, Document.id == Shipment.document_id)
+    )
+    return {
+        "documents": list(documents.rows(wanted, Window(documents.BY_DATE, rows=few), zone, platform_ids, found)),
+        "addresses": list(addresses.rows(customers, Window(addresses.BY_NAME, rows=few))),
+        "held": list(held.rows(term, Window(held.NEWEST, rows=few))),
+        "shipments": list(db.session.execute(shipments)),
+    }, found.cut or cut

@@ -1,0 +1,171 @@
+"""What people type about parcels and carriers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import request
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_wtf import FlaskForm
+from wtforms import BooleanField, DateField, Field, SelectField, StringField, ValidationError
+from wtforms.validators import InputRequired, Length
+
+from portal.shipments.carriers import Spelling
+from portal.shipments.models import Carrier
+from portal.shipments.parcel import Article, ShipmentRefused, moment_of
+from portal.shipments.tracking import unprintable
+
+# Lines a form offers at once. An order with more open lines goes out in several parcels anyway.
+LINES_SHOWN = 200
+
+QUANTITY = "quantity-"
+
+
+def _text(typed: str | None) -> str:
+    return typed or ""
+
+
+def _stripped(typed: str | None) -> str:
+    return (typed or "").strip()
+
+
+class ShipmentForm(FlaskForm):
+    """A parcel. The quantities are not fields of WTForms: there is one a line, named quantity-<position>.
+
+    A form that brings no quantity at all means everything that is offered.
+    """
+
+    carrier = SelectField(_l("Carrier"), coerce=int)
+    tracking_number = StringField(_l("Tracking number"), filters=[_text])
+    shipped_on = DateField(_l("Ship date"), [InputRequired(_l("Enter the day the parcel left."))])
+    despite_cancellation = BooleanField(_l("Ship all the same"))
+
+    def __init__(self, carriers: Sequence[Carrier], articles: Sequence[Article], **defaults: Any) -> None:
+        super().__init__(**defaults)
+        self.carrier.choices = [(carrier.id, carrier.name) for carrier in carriers]
+        self.typed = _typed_quantities(request.form) if self.is_submitted() else {}
+        self.quantity_errors: list[str] = []
+        self.offer(articles)
+
+    def offer(self, articles: Sequence[Article]) -> None:
+        """Show what is open of these lines."""
+        still_open = [article for article in articles if article.open]
+        self.articles = still_open[:LINES_SHOWN]
+        self.further_lines = len(still_open) - len(self.articles)
+
+    def quantity(self, article: Article) -> str:
+        """What the line's box shows: what was typed, else what is open."""
+        return self.typed.get(article.position, "" if self.typed else str(article.open))
+
+    def quantities(self) -> dict[int, int] | None:
+        """Positions to pieces. None where something is not a whole number, which `quantity_errors` tells."""
+        if not self.typed:
+            return {article.position: article.open for article in self.articles}
+        try:
+            return {position: _whole(typed) for position, typed in self.typed.items()}
+        except ValueError as error:
+            self.quantity_errors.append(_("“%(typed)s” is not a whole number of pieces.", typed=str(error)))
+            return None
+
+    def shipped_at(self, zone: ZoneInfo, ordered_at: datetime) -> datetime:
+        """The moment that the ship date stands for."""
+        day: date = self.shipped_on.data  # type: ignore[assignment]  # there is one once the form is valid
+        return moment_of(datetime.combine(day, time(), zone), zone, datetime.now(UTC), ordered_at)
+
+    def refuse(self, refused: ShipmentRefused) -> None:
+        """Put the sentence where it belongs."""
+        if refused.field == "quantities":
+            self.quantity_errors.append(str(refused))
+        else:
+            add_error(self, refused.field, str(refused))
+
+
+class RetryForm(FlaskForm):
+    """A failed report, corrected or as it was."""
+
+    carrier = SelectField(_l("Carrier"), coerce=int)
+    tracking_number = StringField(_l("Tracking number"), filters=[_text])
+
+    def __init__(self, carriers: Sequence[Carrier], **defaults: Any) -> None:
+        super().__init__(**defaults)
+        self.carrier.choices = [(carrier.id, carrier.name) for carrier in carriers]
+
+
+class CarrierForm(FlaskForm):
+    """A carrier as the tenant calls it, and as the marketplace spells it."""
+
+    name = StringField(_l("Name"), [InputRequired(_l("Enter a name.")), Length(max=60)], filters=[_stripped])
+    marketplace_code = StringField(
+        _l("Code at the marketplace"),
+        [InputRequired(_l("Enter the code, or “Other”.")), Length(max=60)],
+        filters=[_stripped],
+        description=_l("Letter by letter as Amazon lists it, for instance DHL or Deutsche Post; else Other."),
+    )
+    marketplace_name = StringField(
+        _l("Name for “Other”"),
+        [Length(max=60)],
+        filters=[_stripped],
+        description=_l("Told to the marketplace only where the code is Other."),
+    )
+    shipping_method = StringField(
+        _l("Shipping method"),
+        [Length(max=60)],
+        filters=[_stripped],
+        description=_l("For instance Paket or DPD Classic. Amazon asks for it in Germany."),
+    )
+
+    def spelling(self) -> Spelling:
+        return Spelling(
+            self.name.data or "",
+            self.marketplace_code.data or "",
+            self.marketplace_name.data or "",
+            self.shipping_method.data or "",
+        )
+
+    def validate_name(self, field: Field) -> None:
+        _check_printable(field)
+
+    def validate_marketplace_code(self, field: Field) -> None:
+        _check_printable(field)
+
+    def validate_marketplace_name(self, field: Field) -> None:
+        _check_printable(field)
+
+    def validate_shipping_method(self, field: Field) -> None:
+        _check_printable(field)
+
+
+def add_error(form: FlaskForm, field: str, sentence: str) -> None:
+    """Show a sentence at a field of the form, or above all of them where `field` is ""."""
+    if field:
+        form[field].errors = [*form[field].errors, sentence]
+    else:
+        form.form_errors.append(sentence)
+
+
+def _check_printable(field: Field) -> None:
+    if unprintable(field.data.replace(" ", "")):
+        raise ValidationError(_("There is a character in it that cannot be printed."))
+
+
+def _typed_quantities(sent: Mapping[str, str]) -> dict[int, str]:
+    typed = {}
+    for name, value in sent.items():
+        position = name.removeprefix(QUANTITY)
+        if name.startswith(QUANTITY) and position.isascii() and position.isdigit() and len(position) < 10:
+            typed[int(position)] = value
+    return typed
+
+
+def _whole(typed: str) -> int:
+    """The number that was typed; nothing typed is none. Raises ValueError with what was typed."""
+    text = typed.strip()
+    if not text:
+        return 0
+    if not (text.isascii() and text.removeprefix("-").isdigit() and len(text) < 12):
+        raise ValueError(text[:40])
+    return int(text)

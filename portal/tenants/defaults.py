@@ -1,0 +1,50 @@
+"""What a new tenant finds already set up, so that the first order can become a document."""
+
+from __future__ import annotations
+
+from flask_babel import gettext as _
+
+from portal.addresses.models import AddressStatus, NumberRange, Purpose
+from portal.extensions import db
+from portal.scope import current_tenant_id
+from portal.shipments.models import Carrier
+
+# Carrier, and the shipping method Amazon.de lists first for it. The codes must match Amazon's spelling
+# exactly (facts: spapi, section 4); all of it can be changed by the tenant.
+CARRIERS = (
+    ("DHL", "Paket"),
+    ("Deutsche Post", "Warenpost"),
+    ("DPD", "DPD Classic"),
+    ("GLS", "BusinessParcel"),
+    ("Hermes", "Standard"),
+    ("UPS", ""),
+)
+DIGITS = 5
+FIRST_ADDRESS = 10000
+
+
+def add_defaults() -> None:
+    """Give the tenant in scope its number ranges, an address status and the usual carriers."""
+    tenant_id = current_tenant_id()
+    customers = NumberRange(
+        tenant_id=tenant_id,
+        purpose=Purpose.ADDRESS,
+        name=_("Customers"),
+        prefix="",
+        digits=DIGITS,
+        next_number=FIRST_ADDRESS,
+    )
+    db.session.add_all(
+        [
+            customers,
+            NumberRange(
+                tenant_id=tenant_id, purpose=Purpose.ORDER, name=_("Orders"), prefix="A", digits=DIGITS, next_number=1
+            ),
+            AddressStatus(tenant_id=tenant_id, name=_("Marketplace customers"), number_range=customers),
+        ]
+    )
+    db.session.add_all(
+        Carrier(tenant_id=tenant_id, name=name, marketplace_code=name, marketplace_name="", shipping_method=method)
+        for name, method in CARRIERS
+    )
+    db.session.flush()

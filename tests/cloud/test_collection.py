@@ -1,0 +1,430 @@
+"""Orders come from the marketplace into the inbox: all of them, in few calls, whatever happens on the way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+import pytest
+from sqlalchemy import event
+
+from portal.cloud import collection, inbox
+from portal.cloud.collection import collect, collect_anew, refetch
+from portal.cloud.models import CloudEvent, CollectedPage, ConnectionState, InboxState
+from portal.extensions import db, redis
+from portal.order import Order, Status
+from tests.cloud.amazon_orders import an_item, an_order
+from tests.cloud.scripted import RESET, Reply, ago, html, refusal
+from tests.documents.builders import an_order as translated_order
+
+
+def order_id(number: int) -> str:
+    return f"028-{number:07d}-{number:07d}"
+
+
+def some_orders(count: int, minutes: float = 60, **changes) -> list[dict]:
+    made = {"lastUpdatedTime": ago(minutes), **changes}
+    return [an_order(orderId=order_id(number), **made) for number in range(count)]
+
+
+def failed(seller) -> tuple[int, str | None]:
+    platform = seller.platform
+    return platform.failures, platform.collect_problem
+
+
+def seconds_until(moment: datetime | None) -> float:
+    assert moment is not None
+    return (moment - datetime.now(UTC)).total_seconds()
+
+
+def test_two_thousand_waiting_orders_cost_twenty_calls_and_none_per_order(seller, scripted):
+    scripted.orders = some_orders(2000)
+    collect(seller.platform_id)
+    assert len(seller.inbox()) == 2000
+    assert (scripted.count("searchOrders"), scripted.count("getOrder"), len(scripted.calls)) == (20, 0, 21)
+
+
+def test_the_first_window_reaches_back_by_the_setting_and_the_next_overlaps(seller, scripted, app):
+    collect(seller.platform_id)
+    collect(seller.platform_id)
+    first, second = scripted.of("searchOrders")
+    begin, end = (datetime.fromisoformat(first.query[name]) for name in ("lastUpdatedAfter", "lastUpdatedBefore"))
+    assert end - begin == timedelta(days=app.config["COLLECT_SINCE_DAYS"])
+    assert end - datetime.fromisoformat(second.query["lastUpdatedAfter"]) == timedelta(minutes=10)
+
+
+def test_the_window_ends_where_amazon_lets_it(seller, scripted, app, monkeypatch):
+    monkeypatch.setitem(app.config, "AMAZON_MIN_AGE", 125.0)
+    collect(seller.platform_id)
+    end = datetime.fromisoformat(scripted.of("searchOrders")[0].query["lastUpdatedBefore"])
+    assert 124 < (datetime.now(UTC) - end).total_seconds() < 135
+
+
+def test_a_bound_that_amazon_set_earlier_is_the_watermark(seller, scripted):
+    scripted.put_in_line("searchOrders", Reply(body={"orders": [], "lastUpdatedBefore": "2026-01-01T00:00:00Z"}))
+    collect(seller.platform_id)
+    assert seller.platform.watermark == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_once_a_day_a_window_reaches_back_three_days(seller, scripted):
+    collect(seller.platform_id)
+    redis().delete(f"kontor:rescanned:{seller.platform_id}")  # a day later
+    for _ in range(2):
+        collect(seller.platform_id)
+    _first, rescan, usual = (
+        datetime.now(UTC) - datetime.fromisoformat(call.query["lastUpdatedAfter"])
+        for call in scripted.of("searchOrders")
+    )
+    assert timedelta(days=3) <= rescan < timedelta(days=3, minutes=1)
+    assert usual < timedelta(minutes=11)
+
+
+def test_the_next_poll_leaves_a_third_of_the_plan_for_backlogs(seller, scripted):
+    collect(seller.platform_id)
+    assert 260 < seconds_until(seller.platform.next_collect_at) < 269
+    seller.allow(2.0)
+    collect(seller.platform_id)
+    assert 3 < seconds_until(seller.platform.next_collect_at) <= 5
+
+
+def test_a_page_is_kept_even_if_the_next_one_fails_and_the_watermark_waits(seller, scripted):
+    scripted.orders = some_orders(150)
+    scripted.put_in_line("searchOrders", scripted.searchOrders, html(503))
+    collect(seller.platform_id)
+    platform = seller.platform
+    assert (len(seller.inbox()), platform.watermark, platform.next_token, platform.next_page) == (
+        100,
+        None,
+        "page-100",
+        2,
+    )
+    assert failed(seller) == (1, "Amazon's server failed (503).")
+    collect(seller.platform_id)
+    platform = seller.platform
+    assert (len(seller.inbox()), platform.next_token, platform.failures) == (150, None, 0)
+    assert platform.watermark is not None and platform.collect_problem is None
+    first, again, second = (dict(call.query) for call in scripted.of("searchOrders"))
+    assert again == second == {**first, "paginationToken": "page-100"}
+
+
+def test_an_empty_plan_stops_at_the_page_and_goes_on_there(seller, scripted):
+    scripted.orders = some_orders(250)
+    seller.fill_plan("searchOrders", 2)
+    collect(seller.platform_id)
+    assert (len(seller.inbox()), failed(seller)) == (200, (0, None))
+    assert 170 < seconds_until(seller.platform.next_collect_at) < 180
+    seller.fill_plan("searchOrders", 1)
+    collect(seller.platform_id)
+    assert (len(seller.inbox()), scripted.count("searchOrders")) == (250, 3)
+
+
+def test_a_refused_page_token_begins_the_window_anew(seller, scripted):
+    scripted.orders = some_orders(150)
+    scripted.put_in_line("searchOrders", scripted.searchOrders, refusal(400, "InvalidInput", "Invalid Input"))
+    collect(seller.platform_id)
+    platform = seller.platform
+    assert (platform.next_token, platform.next_page, platform.watermark) == (None, 1, None)
+    collect(seller.platform_id)
+    assert (len(seller.inbox()), seller.platform.failures) == (150, 0)
+
+
+def test_an_unexpected_400_skips_nothing(seller, scripted):
+    collect(seller.platform_id)
+    watermark = seller.platform.watermark
+    scripted.put_in_line("searchOrders", refusal(400, "InvalidInput", "Invalid Input"))
+    collect(seller.platform_id)
+    assert seller.platform.watermark == watermark
+    assert failed(seller) == (1, "Amazon refuses the call (400: Invalid Input).")
+
+
+def test_a_repeated_page_token_ends_the_paging(seller, scripted):
+    scripted.orders = some_orders(300)
+    endless = Reply(body={"orders": [], "pagination": {"nextToken": "page-100"}})
+    scripted.put_in_line("searchOrders", scripted.searchOrders, endless, endless)
+    collect(seller.platform_id)
+    assert scripted.count("searchOrders") == 2
+    assert "repeats a page token" in failed(seller)[1]
+    scripted.in_line.clear()
+    collect(seller.platform_id)
+    assert len(seller.inbox()) == 300
+
+
+def test_a_repeated_page_under_a_new_token_is_asked_for_again(seller, scripted):
+    scripted.orders = some_orders(150)
+
+    def once_more(call):
+        page = {"orders": scripted.orders[:100], "pagination": {"nextToken": "page-50"}}
+        return Reply(body=page)
+
+    scripted.put_in_line("searchOrders", scripted.searchOrders, once_more)
+    collect(seller.platform_id)
+    assert "repeats a page;" in failed(seller)[1]
+    collect(seller.platform_id)
+    assert (len(seller.inbox()), failed(seller)) == (150, (0, None))
+
+
+def test_a_page_that_fails_again_and_again_begins_the_window_anew(seller, scripted):
+    scripted.orders = some_orders(150)
+    scripted.put_in_line("searchOrders", scripted.searchOrders, RESET, RESET, RESET)
+    pauses = []
+    for _ in range(3):
+        collect(seller.platform_id)
+        pauses.append(seconds_until(seller.platform.next_collect_at))
+    assert (seller.platform.next_token, seller.platform.failures) == (None, 3)
+    assert pauses[-1] > 30
+    collect(seller.platform_id)
+    assert (len(seller.inbox()), seller.platform.failures) == (150, 0)
+
+
+def test_orders_listed_twice_lie_in_the_inbox_once_in_their_newest_version(seller, scripted):
+    old = an_order(lastUpdatedTime=ago(30))
+    new = an_order(lastUpdatedTime=ago(20), status="SHIPPED")
+    scripted.orders = [old, new, old]
+    collect(seller.platform_id)
+    (row,) = seller.inbox().values()
+    assert msgspec.json.decode(row.payload, type=Order).status == Status.SHIPPED
+
+
+def test_a_poisoned_order_costs_one_order(seller, scripted):
+    scripted.orders = [
+        *some_orders(99),
+        an_order(orderId=order_id(999), orderItems="nonsense", lastUpdatedTime=ago(60)),
+        an_order(
+            orderId=order_id(998), buyer={"buyerName": "Nul\0l"}, lastUpdatedTime=ago(60), salesChannel={
+                "channelName": "AMAZON", "marketplaceId": "A1PA6795UKMFR9", "marketplaceName": "Ama\0zon.de"
+            }
+        ),
+    ]  # fmt: skip
+    collect(seller.platform_id)
+    rows = seller.inbox()
+    assert len(rows) == 101
+    assert {row.state for row in rows.values()} == {InboxState.WAITING}
+    unreadable = msgspec.json.decode(rows[order_id(999)].payload, type=Order)
+    assert unreadable.status == Status.UNREADABLE and "orderItems" in unreadable.problem
+    assert msgspec.json.decode(rows[order_id(998)].payload, type=Order).buyer.name == "Null"
+
+
+@pytest.mark.parametrize(
+    ("changes", "state"),
+    [
+        ({}, "waiting"),
+        ({"status": "PENDING"}, "pending"),
+        ({"status": "CANCELLED"}, "cancelled"),
+        ({"items": [], "grand": "0"}, "pending"),
+        ({"salesChannel": {"channelName": "NON_AMAZON", "marketplaceId": "A38D8NSA03LJTC"}}, "filtered"),
+        ({"salesChannel": {"channelName": "AMAZON", "marketplaceId": "A13V1IB3VIYZZH"}}, "filtered"),
+        ({"salesChannel": {"channelName": "AMAZON", "marketplaceId": "A1F83G8C2ARO7P"}}, "waiting"),
+    ],
+)
+def test_what_becomes_of_an_order_is_decided_when_it_comes(seller, scripted, changes, state):
+    scripted.orders = [an_order(lastUpdatedTime=ago(5), **changes)]
+    collect(seller.platform_id)
+    (row,) = seller.inbox().values()
+    assert row.state == state
+    assert bool(row.note) == (state == "filtered" or "items" in changes)
+
+
+def receive(seller, *orders, **options):
+    call = CollectedPage(
+        account_id=seller.account_id, platform_id=seller.platform_id, operation="t", request_id="", page=1, orders=1
+    )
+    db.session.add(call)
+    db.session.flush()
+    received = inbox.receive(seller.platform, orders, call, **options)
+    db.session.commit()
+    return received
+
+
+def test_only_a_newer_version_replaces_an_order(seller):
+    receive(seller, translated_order(version=2))
+    assert receive(seller, translated_order(version=1)).written == 0
+    assert receive(seller, translated_order(version=2, currency="GBP")).written == 0
+    assert receive(seller, translated_order(version=3)).written == 1
+
+
+def test_a_person_who_asks_gets_the_same_version_anew(seller):
+    receive(seller, translated_order(version=2))
+    assert receive(seller, translated_order(version=2), asked_for=True).written == 0
+    assert receive(seller, translated_order(version=2, currency="GBP"), asked_for=True).written == 1
+
+
+def test_an_order_cancelled_before_delivery_is_not_delivered_and_one_after_it_is(seller):
+    receive(seller, translated_order("a", 1), translated_order("b", 1))
+    row = seller.inbox()["b"]
+    row.state, row.delivered_version = InboxState.DELIVERED, row.version
+    db.session.commit()
+    gone = [translated_order(id, 2, status=Status.CANCELLED) for id in ("a", "b")]
+    assert receive(seller, *gone).waiting == 1
+    assert {id: row.state.value for id, row in seller.inbox().items()} == {"a": "cancelled", "b": "waiting"}
+
+
+def test_a_marketplace_added_later_brings_its_orders_in(seller, scripted):
+    channel = {"channelName": "AMAZON", "marketplaceId": "A13V1IB3VIYZZH", "marketplaceName": "Amazon.fr"}
+    scripted.orders = [an_order(lastUpdatedTime=ago(60), salesChannel=channel)]
+    collect(seller.platform_id)
+    assert [row.note for row in seller.inbox().values()] == [
+        "Sold on Amazon.fr, which is not among the platform's marketplaces."
+    ]
+    platform = seller.platform
+    platform.marketplaces = [*platform.marketplaces, "A13V1IB3VIYZZH"]
+    collect_anew(platform)
+    db.session.commit()
+    collect(seller.platform_id)
+    assert [row.state for row in seller.inbox().values()] == [InboxState.WAITING]
+
+
+def test_a_page_costs_a_constant_number_of_statements(seller, scripted):
+    counts = []
+    for size in (1, 100):
+        scripted.orders = some_orders(size)
+        collect_anew(seller.platform)
+        db.session.commit()
+        statements: list[str] = []
+        listen = (db.engine, "before_cursor_execute", lambda *args, seen=statements: seen.append(args[2]))
+        event.listen(*listen)
+        collect(seller.platform_id)
+        event.remove(*listen)
+        counts.append(len(statements))
+    assert counts[0] == counts[1] < 25
+
+
+def test_an_order_without_articles_is_read_again_until_it_has_some(seller, scripted):
+    scripted.orders = [an_order(lastUpdatedTime=ago(60), items=[], grand="19.99")]
+    collect(seller.platform_id)
+    (row,) = seller.inbox().values()
+    assert (row.state, row.note) == (InboxState.PENDING, inbox.NO_ARTICLES)
+    scripted.orders = [an_order(lastUpdatedTime=scripted.orders[0]["lastUpdatedTime"], items=[an_item()])]
+    collect(seller.platform_id)
+    (row,) = seller.inbox().values()
+    assert row.state == InboxState.WAITING
+    asked = scripted.count("getOrder")
+    collect(seller.platform_id)
+    assert scripted.count("getOrder") == asked == 2
+
+
+def test_a_single_order_can_be_asked_for(seller, scripted):
+    scripted.orders = [an_order(lastUpdatedTime=ago(10_000_000 / 60))]
+    row = refetch(seller.platform, "028-1234567-1234567")
+    assert row is not None and row.state == InboxState.WAITING
+    call = db.session.get_one(CollectedPage, row.collection_id)
+    assert call.operation == "getOrder" and call.request_id.startswith("request-")
+    assert refetch(seller.platform, "028-0000000-0000000") is None
+
+
+def test_revoked_consent_ends_the_connection_in_words_and_is_told(make_seller, scripted):
+    seller = make_seller(webhook=True)
+    scripted.put_in_line("token", Reply(400, {"error": "invalid_grant"}))
+    collect(seller.platform_id)
+    platform = seller.platform
+    assert (platform.connection, platform.next_collect_at) == (ConnectionState.REVOKED, None)
+    assert f"{datetime.now(UTC):%Y-%m-%d}" in platform.connection_problem
+    assert [row.kind for row in db.session.scalars(db.select(CloudEvent))] == ["connection.changed"]
+    collect(seller.platform_id)
+    assert scripted.count("token") == 1
+
+
+def test_a_wrong_secret_of_ours_does_not_end_the_connection(seller, scripted):
+    scripted.put_in_line("token", Reply(401, {"error": "invalid_client"}))
+    collect(seller.platform_id)
+    assert seller.platform.connection == ConnectionState.AUTHENTICATED
+    assert "client secret" in failed(seller)[1]
+
+
+def test_a_platform_that_is_off_is_left_alone(make_seller, scripted):
+    collect(make_seller(active=False).platform_id)
+    collect(make_seller(connection=ConnectionState.NOT_AUTHENTICATED).platform_id)
+    assert scripted.calls == []
+
+
+def test_a_platform_disconnected_during_the_call_receives_nothing(seller, scripted, app):
+    scripted.orders = some_orders(3)
+
+    def meanwhile(call):
+        with app.app_context():
+            from portal.scope import account
+
+            with account(seller.account_id):
+                seller.platform.connection = ConnectionState.NOT_AUTHENTICATED
+                db.session.commit()
+        return scripted.searchOrders(call)
+
+    scripted.put_in_line("searchOrders", meanwhile)
+    collect(seller.platform_id)
+    assert seller.inbox() == {}
+
+
+def test_orders_that_wait_are_told_once_until_that_is_being_delivered(make_seller, scripted):
+    seller = make_seller(webhook=True)
+    scripted.orders = some_orders(250)
+    collect(seller.platform_id)
+    events = db.session.scalars(db.select(CloudEvent)).all()
+    assert [(row.kind, row.body["platform"]) for row in events] == [("orders.waiting", seller.platform.reference)]
+    events[0].attempts = 1  # on its way: what comes now needs another
+    scripted.orders = some_orders(1, minutes=1, status="SHIPPED")
+    collect(seller.platform_id)
+    assert db.session.scalar(db.select(db.func.count()).select_from(CloudEvent)) == 2
+
+
+def test_two_collectors_at_once_do_the_work_of_one(seller, scripted, app):
+    from portal.scope import account
+
+    scripted.orders = some_orders(250)
+    seller.platform  # noqa: B018
+    db.session.commit()
+
+    def work() -> None:
+        with app.app_context(), account(seller.account_id):
+            collect(seller.platform_id)
+
+    def slowly(call):
+        threading.Event().wait(0.3)
+        return scripted.searchOrders(call)
+
+    scripted.put_in_line("searchOrders", slowly)
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert (len(seller.inbox()), scripted.count("searchOrders")) == (250, 3)
+
+
+def test_a_collector_killed_in_the_middle_is_replaced_at_once_and_nothing_is_lost(seller, scripted, environment):
+    scripted.orders = some_orders(250)
+    begun = threading.Event()
+
+    def hang(call):
+        begun.set()
+        threading.Event().wait(3)
+        return RESET
+
+    scripted.put_in_line("searchOrders", scripted.searchOrders, hang)
+    command = (
+        "import sys\nfrom portal import create_app\nfrom jobs.collect import collect_orders\n"
+        "with create_app().app_context():\n    collect_orders(int(sys.argv[1]), int(sys.argv[2]))\n"
+    )
+    ids = [str(seller.account_id), str(seller.platform_id)]
+    db.session.commit()
+    worker = subprocess.Popen(
+        [sys.executable, "-c", command, *ids], env={**os.environ, **environment, "KONTOR_AMAZON_URL": scripted.url}
+    )
+    assert begun.wait(20)
+    os.kill(worker.pid, signal.SIGKILL)
+    worker.wait()
+    collect(seller.platform_id)
+    assert (len(seller.inbox()), seller.platform.next_token) == (250, None)
+    pages = db.session.scalars(db.select(CollectedPage.page).order_by(CollectedPage.id)).all()
+    assert pages == [1, 2, 3]
+
+
+def test_a_long_backlog_is_done_in_several_jobs(seller, scripted, monkeypatch):
+    monkeypatch.setattr(collection, "LONGEST_SECONDS", 0)
+    scripted.orders = some_orders(250)
+    collect(seller.platform_id)
+    assert len(seller.inbox()) == 100
+    assert seconds_until(seller.platform.next_collect_at) <= 0

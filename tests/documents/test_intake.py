@@ -1,0 +1,277 @@
+"""Orders become documents once each, whatever arrives, in whatever order, however often."""
+
+from __future__ import annotations
+
+import threading
+from decimal import Decimal
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import event, func, select, text
+
+from portal.addresses.models import Address, AddressStatus, NumberRange
+from portal.documents import intake
+from portal.documents.models import Document, DocumentLine, HeldOrder, Receipt
+from portal.extensions import db
+from portal.order import Component, Party, Status
+from portal.platforms.models import Platform
+from portal.scope import tenant
+from tests.documents.builders import a_line, an_order, arrival
+
+
+@pytest.fixture
+def merchant(make_tenant):
+    return make_tenant()
+
+
+def a_platform(merchant, name="Amazon") -> int:
+    platform = Platform(
+        tenant_id=merchant.tenant_id,
+        number=db.session.scalar(select(func.coalesce(func.max(Platform.number), 0) + 1)),
+        name=name,
+        name_key=name.casefold(),
+        credential_id=merchant.credential_id,
+        marketplaces="DE",
+        reference=name,
+        address_status_id=db.session.scalar(select(func.min(AddressStatus.id))),
+    )
+    db.session.add(platform)
+    db.session.commit()
+    return platform.id
+
+
+@pytest.fixture
+def source(as_tenant, merchant):
+    with as_tenant(merchant):
+        yield intake.source_of(db.session.get_one(Platform, a_platform(merchant)))
+
+
+def take(source, *orders):
+    return intake.commit_page(source, [arrival(order) for order in orders], [])
+
+
+def documents() -> dict[str, Document]:
+    db.session.expire_all()
+    return {document.order_id: document for document in db.session.scalars(select(Document))}
+
+
+def held() -> dict[str, HeldOrder]:
+    db.session.expire_all()
+    return {order.order_id: order for order in db.session.scalars(select(HeldOrder))}
+
+
+def a_bad_order(order_id="bad", version=1, **changes):
+    return an_order(order_id, version, total=Decimal("1.00"), **changes)
+
+
+def test_an_order_becomes_a_document_with_number_lines_address_and_receipt(source):
+    line = a_line(
+        components=[Component("article", Decimal("19.99")), Component("shipping", Decimal("3.90"))], total=None
+    )
+    take(source, an_order("028-1", lines=[line]))
+    document = documents()["028-1"]
+    assert document.total == Decimal("23.89") == sum(line.amount for line in document.lines)
+    assert [line.kind for line in document.lines] == ["article", "freight"]
+    assert document.address.name == "Käthe Müller"
+    assert document.number.startswith("A")
+    receipt = db.session.scalars(select(Receipt)).one()
+    assert (receipt.event, receipt.document_id, len(receipt.payload_hash)) == ("created", document.id, 32)
+
+
+def test_a_page_taken_twice_makes_each_document_once(source):
+    page = [an_order(f"028-{number}") for number in range(100)]
+    assert take(source, *page).created == 100
+    again = take(source, *page)
+    assert (again.created, again.repeated) == (0, 100)
+    assert len(documents()) == 100
+
+
+def test_one_poisoned_order_in_a_hundred_costs_one_order(source):
+    tally = take(source, *[an_order(f"028-{number}") for number in range(99)], a_bad_order())
+    assert (tally.created, tally.held) == (99, 1)
+    assert "sum to" in held()["bad"].reason
+
+
+def test_what_only_the_database_refuses_is_put_aside_alone(source):
+    page = [an_order(f"028-{number}") for number in range(50)]
+    page.insert(17, an_order("poison", ship_by=page[0].ship_by.replace(year=9999), channel="\x00"))
+    poisoned = [arrival(order) for order in page]
+    object.__setattr__(poisoned[17].order, "currency", "EUR")
+
+    @event.listens_for(db.engine, "before_cursor_execute")
+    def refuse(connection, cursor, statement, parameters, context, many):
+        if statement.startswith("INSERT INTO document (") and "poison" in str(parameters):
+            cursor.execute("SELECT 1 / 0")
+
+    try:
+        tally = intake.commit_page(source, poisoned, [])
+    finally:
+        event.remove(db.engine, "before_cursor_execute", refuse)
+    assert (tally.created, tally.held) == (50, 1)
+    assert held()["poison"].cause == "refused"
+    assert len(documents()) == 50
+
+
+def test_numbers_have_no_gaps_after_refusals(source):
+    take(source, an_order("028-1"), a_bad_order("bad-1"), an_order("028-2"))
+    take(source, a_bad_order("bad-2"), an_order("028-3"))
+    numbers = sorted(int(document.number[1:]) for document in documents().values())
+    assert numbers == list(range(numbers[0], numbers[0] + 3))
+
+
+def test_a_held_order_becomes_a_document_when_a_good_version_arrives(source):
+    take(source, a_bad_order("028-1"))
+    take(source, an_order("028-1", version=2))
+    assert not held()
+    assert list(documents()) == ["028-1"]
+
+
+def test_a_retry_of_a_held_order_that_is_still_wrong_says_why(source):
+    take(source, a_bad_order("028-1"))
+    outcome = intake.retry_held(held()["028-1"])
+    assert outcome.document is None and "sum to" in outcome.reason
+    assert held()["028-1"].retries == 1
+
+
+def test_a_cancellation_cancels_the_document(source):
+    take(source, an_order("028-1"))
+    take(source, an_order("028-1", version=2, status=Status.CANCELLED))
+    assert documents()["028-1"].state == "cancelled"
+    events = [receipt.event for receipt in db.session.scalars(select(Receipt).order_by(Receipt.version))]
+    assert events == ["created", "cancelled"]
+
+
+def test_an_older_version_changes_nothing(source):
+    take(source, an_order("028-1", version=5, status=Status.SHIPPED))
+    take(source, an_order("028-1", version=2))
+    assert documents()["028-1"].state == "shipped"
+
+
+def test_a_changed_quantity_changes_the_lines(source):
+    take(source, an_order("028-1", lines=[a_line(quantity=1)]))
+    take(source, an_order("028-1", version=2, lines=[a_line(quantity=3)]))
+    document = documents()["028-1"]
+    assert [line.quantity for line in document.lines] == [3]
+    assert document.total == Decimal("59.97")
+
+
+def test_a_changed_address_before_shipping_changes_the_delivery(source):
+    take(source, an_order("028-1"))
+    take(source, an_order("028-1", version=2, delivery=Party(name="Neu", street="Weg 1", country="AT")))
+    assert documents()["028-1"].delivery["street"] == "Weg 1"
+
+
+def test_a_change_after_shipping_is_a_notice_and_leaves_the_lines(source):
+    take(source, an_order("028-1", status=Status.SHIPPED))
+    take(source, an_order("028-1", version=2, status=Status.SHIPPED, lines=[a_line(quantity=9)]))
+    document = documents()["028-1"]
+    assert document.notice and document.lines[0].quantity == 1
+
+
+def test_one_buyer_is_one_address(source):
+    take(source, an_order("028-1", buyer_reference="same"), an_order("028-2", buyer_reference="same"))
+    take(source, an_order("028-3", buyer_reference="same"))
+    assert db.session.scalar(select(func.count()).select_from(Address)) == 1
+
+
+def test_names_with_quotes_backslashes_braces_and_control_characters_arrive(source):
+    name = 'Q"uote \\back {brace}, NULL \x00\u202e山'
+    take(source, an_order("028-1", buyer=Party(name=name)), an_order("028-2", buyer=Party(name="NULL")))
+    names = {document.address.name for document in documents().values()}
+    assert names == {'Q"uote \\back {brace}, NULL 山', "NULL"}
+
+
+def test_a_page_costs_the_same_number_of_statements_whatever_its_size(source):
+    def statements(orders):
+        seen = []
+        listener = lambda *arguments: seen.append(arguments[2])  # noqa: E731
+        event.listen(db.engine, "before_cursor_execute", listener)
+        try:
+            take(source, *orders)
+        finally:
+            event.remove(db.engine, "before_cursor_execute", listener)
+        return len(seen)
+
+    take(source, an_order("first"))
+    few = statements([an_order(f"few-{number}") for number in range(2)])
+    many = statements([an_order(f"many-{number}") for number in range(300)])
+    assert few == many < 20
+
+
+def test_two_writers_of_the_same_orders_at_once_make_each_document_once(source, app, merchant):
+    page = [an_order(f"028-{number}") for number in range(60)]
+    problems = []
+
+    def write(part):
+        try:
+            with app.app_context(), tenant(merchant.tenant_id):
+                for start in range(0, 60, 20):
+                    take(source, *part[start : start + 20])
+        except Exception as error:
+            problems.append(error)
+
+    threads = [threading.Thread(target=write, args=(part,)) for part in (page, page[::-1], page)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not problems
+    assert len(documents()) == 60
+    numbers = sorted(int(document.number[1:]) for document in documents().values())
+    assert numbers == list(range(numbers[0], numbers[0] + 60))
+
+
+versions = st.lists(
+    st.tuples(
+        st.integers(0, 3),  # which order
+        st.integers(1, 6),  # which version of it
+    ),
+    min_size=1,
+    max_size=24,
+)
+
+
+def version_of(number: int, version: int):
+    """The same number and version are always the same order: what a marketplace would say at that time."""
+    status = Status.CANCELLED if version == 6 else Status.UNSHIPPED
+    order_id = f"o-{number}"
+    if (number + version) % 4 == 3 and version < 6:
+        return a_bad_order(order_id, version)
+    return an_order(order_id, version, status=status, lines=[a_line(quantity=1 + (version * (number + 1)) % 3)])
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_any_mix_of_versions_repeats_and_orderings_ends_in_the_same_documents(app, merchant, data):
+    """Whatever came before, however it was cut: once the newest of everything has come, all is as it is newest."""
+    arrivals = data.draw(versions)
+    newest = {number: max(version for n, version in arrivals if n == number) for number, _ in arrivals}
+    shuffled = data.draw(st.permutations(arrivals))
+    cut = data.draw(st.integers(1, len(shuffled)))
+    with app.app_context(), tenant(merchant.tenant_id):
+        name = f"p{db.session.scalar(text('SELECT count(*) FROM platform'))}"
+        source = intake.source_of(db.session.get_one(Platform, a_platform(merchant, name)))
+        for page in (shuffled[:cut], shuffled[cut:], [*newest.items()], [*newest.items()]):
+            take(source, *(version_of(*entry) for entry in page))
+        ours = select(Document).where(Document.platform_id == source.platform_id)
+        found = {document.order_id: document for document in db.session.scalars(ours)}
+        waiting = {
+            order.order_id
+            for order in db.session.scalars(select(HeldOrder).where(HeldOrder.platform_id == source.platform_id))
+        }
+        for number, version in newest.items():
+            order = version_of(number, version)
+            document = found.get(order.id)
+            if order.total == Decimal("1.00"):
+                assert order.id in waiting
+            elif order.status == Status.CANCELLED:
+                assert document is None or document.state == "cancelled"
+                assert order.id not in waiting
+            else:
+                assert document is not None and document.version == order.version
+                lines = db.session.scalars(select(DocumentLine).where(DocumentLine.document_id == document.id)).all()
+                assert [line.quantity for line in lines] == [order.lines[0].quantity]
+                assert order.id not in waiting
+        drawn = db.session.scalar(select(NumberRange.next_number).where(NumberRange.purpose == "order"))
+        assert drawn - 1 == db.session.scalar(select(func.count()).select_from(Document))
