@@ -8,20 +8,12 @@ from flask import Flask, current_app
 
 def register(app: Flask) -> None:
     """Add Kontor's commands beside Flask's own. Each imports what it needs when it runs."""
-    for command in (worker, scheduler, bench):
+    from portal.demo import demo
+    from portal.sandbox.command import sandbox
+    from portal.up import up
+
+    for command in (up, demo, sandbox, worker, scheduler, bench):
         app.cli.add_command(command)
-    _register_parts(app)
-
-
-def _register_parts(app: Flask) -> None:
-    import importlib
-
-    # TEMPORARY while the parts are being written side by side
-    for module, name in (("portal.demo", "demo"), ("portal.sandbox.command", "sandbox"), ("portal.up", "up")):
-        try:
-            app.cli.add_command(getattr(importlib.import_module(module), name))
-        except ModuleNotFoundError:
-            pass
 
 
 @click.command()

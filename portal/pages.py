@@ -6,14 +6,20 @@ from flask import Flask
 
 
 def register(app: Flask) -> None:
+    from portal import dashboard, events, operations, presentation, search
+    from portal.addresses import views as addresses
+    from portal.automation import views as automation
     from portal.cloud import api
-
-    api.register(app)
-
-    from portal import events
     from portal.credentials import views as credentials
+    from portal.documents import views as documents
+    from portal.held import views as held
     from portal.platforms import views as platforms
+    from portal.shipments import views as shipments
     from portal.tenants import views as tenants
 
-    for part in (tenants, credentials, platforms, events):
+    parts = (tenants, dashboard, documents, held, shipments, addresses, platforms, credentials, automation)
+    for part in (*parts, search, events):
         app.register_blueprint(part.bp)
+    api.register(app)
+    operations.init_app(app)
+    presentation.init_app(app)

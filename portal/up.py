@@ -146,7 +146,7 @@ def stages(port: int, demo: bool, data: Path) -> list[list[Part]]:
         f"plays Amazon at http://127.0.0.1:{port + 1}",
         (
             *(*FLASK, "sandbox", "--port", str(port + 1), "--data", str(data)),
-            *("--orders-per-minute", str(DEMO_ORDERS_PER_MINUTE)),
+            *("--orders-per-minute", str(DEMO_ORDERS_PER_MINUTE), "--min-age", "0"),
         ),
         health=f"http://127.0.0.1:{port + 1}/",
     )
@@ -181,7 +181,9 @@ def complete(
         "PYTHONUNBUFFERED": "1",
     }
     if demo:
-        made |= {"KONTOR_DEMO": "1", "KONTOR_AMAZON_URL": f"http://127.0.0.1:{port + 1}", **SANDBOX_APPLICATION}
+        # Amazon shows a change only after two minutes; nobody wants to wait for that at a demo.
+        made |= {"KONTOR_DEMO": "1", "KONTOR_AMAZON_MIN_AGE": "0"}
+        made |= {"KONTOR_AMAZON_URL": f"http://127.0.0.1:{port + 1}", **SANDBOX_APPLICATION}
     return {
         **made,
         **{name: value for name, value in environment.items() if value or name not in made},

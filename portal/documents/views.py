@@ -5,14 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, render_template, request
+from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 from flask_login import login_required
+from htmx_flask import request
 from sqlalchemy import select
 
 from portal.automation import runs
 from portal.documents import asking, detail, listing
 from portal.documents.forms import FULFILMENT, STATES, filters, parse_order_id
+from portal.documents.page import document_page, path_fragment
 from portal.extensions import db
 from portal.http import not_found
 from portal.lists import ID, View, page_of
@@ -61,22 +63,16 @@ def show(id: int) -> ResponseReturnValue:
     document = detail.document(id)
     if document is None:
         raise not_found()
-    shipments, origins = detail.shipments_of(document), detail.origins_of(document)
-    newer, older = detail.neighbours(document)
-    original = None
-    if document.replaces:
-        original = next(iter(detail.documents_of_order(document.replaces, [document.platform_id])), None)
-    return render_template(
-        "documents/show.html",
-        document=document,
-        shipments=shipments,
-        origins=origins,
-        path=detail.path_of(document, origins, shipments),
-        original=original,
-        newer=newer,
-        older=older,
-        now=datetime.now(UTC),
-    )
+    return document_page(document)
+
+
+@bp.get(f"/{ID}/path")
+def path(id: int) -> ResponseReturnValue:
+    """State, path and parcels, for the page to look again while a report is on its way."""
+    document = detail.document(id)
+    if document is None:
+        raise not_found()
+    return path_fragment(document)
 
 
 @bp.get("/ask")
@@ -111,4 +107,4 @@ def _answer(answer: asking.Answer | None, **more: object) -> ResponseReturnValue
 
 def _platform_names() -> dict[int, str]:
     """The tenant's platforms, by id, in the order of their numbers."""
-    return {id: name for id, name in db.session.execute(select(Platform.id, Platform.name).order_by(Platform.number))}
+    return dict(db.session.execute(select(Platform.id, Platform.name).order_by(Platform.number)).tuples().all())

@@ -175,6 +175,12 @@ def retry(shipment: Shipment, carrier: Carrier | None = None, tracking_number: s
     enqueue("jobs.report.report_shipment", shipment.tenant_id, shipment.id)
 
 
+def last_carrier_id() -> int | None:
+    """The carrier of the parcel that was booked last: most firms ship with one."""
+    found: int | None = db.session.scalar(select(Shipment.carrier_id).order_by(Shipment.id.desc()).limit(1))
+    return found
+
+
 def ask_soon(key: str) -> bool:
     """The cloud has news of the message with this key: ask for it soon. False where we have no such message."""
     shipment_id = db.session.scalar(select(Shipment.id).where(Shipment.key == key, Shipment.state.in_(IN_FLIGHT)))

@@ -7,18 +7,8 @@ from flask_babel import gettext as _
 from portal.addresses.models import AddressStatus, NumberRange, Purpose
 from portal.extensions import db
 from portal.scope import current_tenant_id
-from portal.shipments.models import Carrier
+from portal.shipments.carriers import default_carriers
 
-# Carrier, and the shipping method Amazon.de lists first for it. The codes must match Amazon's spelling
-# exactly (facts: spapi, section 4); all of it can be changed by the tenant.
-CARRIERS = (
-    ("DHL", "Paket"),
-    ("Deutsche Post", "Warenpost"),
-    ("DPD", "DPD Classic"),
-    ("GLS", "BusinessParcel"),
-    ("Hermes", "Standard"),
-    ("UPS", ""),
-)
 DIGITS = 5
 FIRST_ADDRESS = 10000
 
@@ -43,8 +33,5 @@ def add_defaults() -> None:
             AddressStatus(tenant_id=tenant_id, name=_("Marketplace customers"), number_range=customers),
         ]
     )
-    db.session.add_all(
-        Carrier(tenant_id=tenant_id, name=name, marketplace_code=name, marketplace_name="", shipping_method=method)
-        for name, method in CARRIERS
-    )
+    default_carriers()
     db.session.flush()

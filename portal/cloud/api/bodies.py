@@ -14,6 +14,11 @@ T = TypeVar("T")
 
 # msgspec ends its sentences with the place: " - at `$.orders[0].version`".
 _PLACE = re.compile(r" - at `\$\.?(?P<place>.*)`$")
+# A field that is missing, or one too many, is only named in the sentence: " field `name`".
+_FIELD = re.compile(r" field `(?P<name>[^`]{1,60})`")
+_PATTERN = " matching regex "
+NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+MOST_LETTERS = 200  # of a sentence, which may quote what was sent
 _NUMBER = re.compile(r"[0-9]{1,19}")
 
 
@@ -21,15 +26,15 @@ def read(shape: type[T]) -> T:
     """The request's JSON as `shape`. Raises Problem: 415, 400 (no JSON), 422 (not what is asked for)."""
     if request.mimetype != "application/json":
         raise Problem(415, "Send the body as application/json.")
+    body = request.get_data(cache=False)
     try:
-        return msgspec.json.decode(request.get_data(cache=False), type=shape)
+        return msgspec.json.decode(body, type=shape)
     except msgspec.ValidationError as error:
-        sentence, field = str(error), "body"
-        if match := _PLACE.search(sentence):
-            sentence, field = sentence[: match.start()], match["place"] or "body"
-        raise Problem(422, f"{field}: {sentence}.", errors={field: f"{sentence}."}) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Problem(400, "The body is not JSON in UTF-8.") from error
+        _check_json(body)  # it may break off behind the place complained of
+        field, sentence = _explained(str(error))
+        raise Problem(422, f"{field}: {sentence}", errors={field: sentence}) from error
+    except NOT_JSON as error:
+        raise _not_json() from error
 
 
 def number(name: str, default: int, least: int, most: int) -> int:
@@ -50,3 +55,27 @@ def answer(content: object, status: int = 200) -> Response:
 
 def nothing(status: int = 204) -> Response:
     return Response(status=status)
+
+
+def _check_json(body: bytes) -> None:
+    """Raises Problem 400 unless the whole of it is JSON."""
+    try:
+        msgspec.json.decode(body)
+    except NOT_JSON as error:
+        raise _not_json() from error
+
+
+def _not_json() -> Problem:
+    return Problem(400, "The body is not JSON in UTF-8.")
+
+
+def _explained(complaint: str) -> tuple[str, str]:
+    """The field that msgspec complains of, and a sentence. Pure."""
+    places = []
+    if match := _PLACE.search(complaint):
+        places, complaint = [match["place"]], complaint[: match.start()]
+    if named := _FIELD.search(complaint):
+        places.append(named["name"])
+    if _PATTERN in complaint:
+        complaint = "Holds characters that are not accepted here, or lacks some that are required"
+    return ".".join(filter(None, places)) or "body", f"{complaint[:MOST_LETTERS]}."

@@ -114,8 +114,8 @@ def _operation(operation: Operation, components: dict[str, Any]) -> dict[str, An
         content = {"application/json": {"schema": schema}}
         described["requestBody"] = {"required": operation.body_required, "content": content}
     if operation.id == "getToken":
-        content = {"application/x-www-form-urlencoded": {"schema": TOKEN_REQUEST}}
-        described["requestBody"] = {"required": True, "content": content}
+        form = {"application/x-www-form-urlencoded": {"schema": TOKEN_REQUEST}}
+        described["requestBody"] = {"required": True, "content": form}
     if operation.open:
         described["security"] = []
     return described

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, g
 from msgspec import Raw
 
 from portal.cloud import collection, delivery
@@ -23,6 +23,9 @@ bp = Blueprint("cloud_orders", __name__)
 
 DEFAULT_LIMIT = 100
 LARGEST_ID = 2**63 - 1
+# When to ask again for an order, where the marketplace names no time: it is away, or refuses this installation.
+AWAY_SECONDS = 30
+REFUSED_SECONDS = 600
 
 WAITING = "/v1/platforms/<reference>/orders"
 ACKNOWLEDGEMENTS = "/v1/platforms/<reference>/acknowledgements"
@@ -125,9 +128,13 @@ def refetch(reference: str, order_id: str) -> Response:
         try:
             order = collection.refetch(platform, order_id)
         except ConnectionRevoked as revoked:
+            collection.lose_connection(platform.id, str(revoked))
+            g.keep_transaction = True  # refused, but what was learnt is kept
             raise Problem(409, str(revoked), NOT_CONNECTED) from revoked
         except ApplicationRefused as refused:
-            raise Unavailable(str(refused)) from refused
+            raise Unavailable(str(refused), REFUSED_SECONDS) from refused
+        except Unavailable as away:
+            raise Unavailable(str(away), away.retry_after or AWAY_SECONDS) from away
     if order is None:
         raise Problem(404, "The marketplace has no such order of this seller.", NOT_THIS_SELLERS)
     return answer(_shape(order))

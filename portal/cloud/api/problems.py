@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc6750 import InvalidTokenError
 from flask import Response
 
 from portal.http import HTTP_TITLES
@@ -57,8 +58,9 @@ def explain(problem: Problem) -> Response:
 
 
 def explain_token(error: OAuth2Error) -> Response:
-    """A missing, unknown or expired token. The header says what is asked for (RFC 6750, section 3)."""
-    headers = {name: value for name, value in error.get_headers() if name.lower() == "www-authenticate"}
-    headers.setdefault("WWW-Authenticate", 'Bearer realm="kontor"')
+    """A missing, unknown or expired token. The header says which (RFC 6750, section 3)."""
+    challenge = 'Bearer realm="kontor"'
+    if isinstance(error, InvalidTokenError):  # a call without a token is not told of an error
+        challenge += f', error="{error.error}"'
     sentence = "The access token is missing, unknown or has expired. Ask /cloud/oauth/token for one."
-    return explain(Problem(error.status_code or 401, sentence, headers=headers))
+    return explain(Problem(401, sentence, headers={"WWW-Authenticate": challenge}))

@@ -32,6 +32,8 @@ Key = Annotated[str, Meta(min_length=1, max_length=100, pattern=KEY)]
 Marketplace = Annotated[str, Meta(min_length=1, max_length=30, pattern=r"^[A-Za-z0-9_-]+\Z")]
 Marketplaces = Annotated[list[Marketplace], Meta(min_length=1, max_length=50)]
 Moment = Annotated[datetime, Meta(tz=True)]
+# Beyond them a time may have no equal in UTC that Python can hold, and could be stored but not read.
+YEARS = range(1900, 3000)
 
 
 class Account(Struct):
@@ -116,6 +118,9 @@ class Acknowledged(Struct, forbid_unknown_fields=True):
     id: OrderId
     version: Moment
 
+    def __post_init__(self) -> None:
+        _check_year("version", self.version)
+
 
 class Acknowledgement(Struct, forbid_unknown_fields=True):
     orders: Annotated[list[Acknowledged], Meta(max_length=MOST_ORDERS)]
@@ -156,6 +161,9 @@ class NewStatusMessage(Struct, forbid_unknown_fields=True):
     items: Annotated[list[Item], Meta(min_length=1, max_length=MOST_ITEMS)]
     carrier_name: Annotated[str, Meta(max_length=100, pattern=rf"^[^{CONTROL}]*\Z")] = ""
     shipping_method: Annotated[str, Meta(max_length=100, pattern=rf"^[^{CONTROL}]*\Z")] = ""
+
+    def __post_init__(self) -> None:
+        _check_year("shipped_at", self.shipped_at)
 
 
 class StatusMessage(Struct):
@@ -210,3 +218,9 @@ def is_key(text: str) -> bool:
 
 def is_reference(text: str) -> bool:
     return len(text) <= 60 and re.match(REFERENCE, text) is not None
+
+
+def _check_year(field: str, moment: datetime) -> None:
+    """Raises ValueError, which msgspec tells as the body's own."""
+    if moment.year not in YEARS:
+        raise ValueError(f"The field `{field}` must lie in a year from {YEARS[0]} to {YEARS[-1]}")

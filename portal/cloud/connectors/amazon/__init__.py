@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -31,6 +32,8 @@ from portal.secrets import unseal
 # Without FULFILLMENT there is no status at all, without PROCEEDS no total.
 INCLUDED = "BUYER,RECIPIENT,PROCEEDS,PROMOTION,CANCELLATION,FULFILLMENT,TAX,PACKAGES"
 PAGE_ORDERS = 100
+# It comes by the browser, and is stored.
+SELLER_ID = re.compile(r"[A-Za-z0-9]{1,60}")
 # Polling takes two thirds of the plan; the rest is for backlogs.
 POLL_SHARE = 1.5
 SHORTEST_PAUSE = 5.0
@@ -72,7 +75,7 @@ class Amazon:
     def authorize(self, callback: Mapping[str, str], redirect_uri: str) -> Authorization:
         """Exchange the code at once: it lives five minutes. Raises CodeRefused, ApplicationRefused, Unavailable."""
         code, seller_id = callback.get("spapi_oauth_code", ""), callback.get("selling_partner_id", "")
-        if not code or not seller_id:
+        if not code or not SELLER_ID.fullmatch(seller_id):
             raise CodeRefused("Amazon sent the browser back without a code.")
         refresh_token = tokens.exchange(self.addresses.token, *_application(), code, redirect_uri)
         return Authorization(seller_id, refresh_token)

@@ -1,0 +1,42 @@
+"""The list of runs, the newest first, and what one of them wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Select, select
+
+from portal.automation.models import Run, RunState
+from portal.documents.models import IntakePage
+from portal.extensions import db
+from portal.lists import Sort, Window, count_up_to
+
+NEWEST = Sort("newest", (Run.id,), descending=True)
+
+# What of a run's pages is shown; a backlog has thousands.
+MOST_PAGES = 100
+
+
+def rows(state: RunState | None, platform_id: int | None, window: Window) -> Sequence[Run]:
+    """The runs of one window."""
+    found: Sequence[Run] = db.session.scalars(window.on(_these(select(Run), state, platform_id))).all()
+    return found
+
+
+def count(state: RunState | None, platform_id: int | None) -> int | None:
+    return count_up_to(_these(select(Run.id), state, platform_id))
+
+
+def pages_of(run: Run) -> Sequence[IntakePage]:
+    """The pages of orders the run wrote, the last first, MOST_PAGES at most."""
+    found: Sequence[IntakePage] = db.session.scalars(
+        select(IntakePage).where(IntakePage.run_id == run.id).order_by(IntakePage.id.desc()).limit(MOST_PAGES)
+    ).all()
+    return found
+
+
+def _these(query: Select[Any], state: RunState | None, platform_id: int | None) -> Select[Any]:
+    if state is not None:
+        query = query.where(Run.state == state)
+    return query if platform_id is None else query.where(Run.platform_id == platform_id)

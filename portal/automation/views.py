@@ -1,0 +1,68 @@
+"""The pages of jobs: every run, how far it is, what came of it."""
+
+from __future__ import annotations
+
+from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext as _l
+from htmx_flask import request
+from sqlalchemy import select
+
+from portal.automation import listing
+from portal.automation.models import Run, RunState
+from portal.extensions import db
+from portal.lists import ID, Filter, View, page_of
+from portal.platforms.models import Platform
+from portal.tenants.access import require_user
+
+bp = Blueprint("jobs", __name__, url_prefix="/jobs")
+bp.before_request(require_user)
+
+STATES = {
+    RunState.QUEUED: _l("Queued"),
+    RunState.RUNNING: _l("Running"),
+    RunState.DONE: _l("Done"),
+    RunState.FAILED: _l("Failed"),
+}
+
+
+@bp.get("/")
+def index() -> ResponseReturnValue:
+    platforms = dict(db.session.execute(select(Platform.id, Platform.name).order_by(Platform.number)).tuples().all())
+    filters = (
+        Filter("state", _l("State"), lambda typed: typed if typed in set(RunState) else None, lambda s: STATES[s]),
+        Filter("platform", _l("Platform"), lambda typed: _among(typed, platforms), lambda id: platforms[id]),
+    )
+    view = View.of_request("jobs.index", lambda values: (listing.NEWEST,), filters)
+    state = RunState(view.get("state")) if view.get("state") else None
+    page = page_of(
+        view,
+        lambda window: listing.rows(state, view.get("platform"), window),
+        lambda run: (run.id,),
+        listing.count(state, view.get("platform")),
+    )
+    fragment = request.htmx and not request.htmx.history_restore_request
+    return render_template(
+        "jobs/_table.html" if fragment else "jobs/index.html",
+        view=view,
+        page=page,
+        platforms=platforms,
+        states=STATES,
+    )
+
+
+@bp.get(f"/{ID}")
+def show(id: int) -> ResponseReturnValue:
+    run: Run = db.get_or_404(Run, id)
+    return render_template("jobs/show.html", run=run, pages=listing.pages_of(run), most=listing.MOST_PAGES)
+
+
+@bp.get(f"/{ID}/progress")
+def run(id: int) -> ResponseReturnValue:
+    """How far the run is, for the pages that show it to look again."""
+    return render_template("platforms/_run.html", run=db.get_or_404(Run, id))
+
+
+def _among(typed: str, platforms: dict[int, str]) -> int | None:
+    id = int(typed) if typed.isdecimal() and len(typed) < 10 else None
+    return id if id in platforms else None

@@ -1,0 +1,210 @@
+"""How values look on every page: states, times, money, and what stands in the frame."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, current_app, url_for
+from flask_babel import format_currency, format_date, format_datetime, format_number, format_timedelta, get_locale
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_login import current_user
+from markupsafe import Markup
+
+from portal import counts
+from portal.automation.models import RunState
+from portal.dashboard import MOST
+from portal.documents.models import LineKind, State
+from portal.lists import COUNTED
+from portal.platforms.models import Connection
+from portal.shipments.models import MessageState
+from portal.tenants.models import Role
+from portal.tenants.session import LANGUAGES, current_tenant
+
+YEAR = 365 * 24 * 3600
+
+
+class Tone(StrEnum):
+    """What a state asks of the reader. Each has its colour and its symbol; the word is the state's own."""
+
+    WAITING = "waiting"
+    DONE = "done"
+    ATTENTION = "attention"
+    FAILED = "failed"
+    OFF = "off"
+
+
+SYMBOLS = {
+    Tone.WAITING: "clock",
+    Tone.DONE: "check",
+    Tone.ATTENTION: "alert-triangle",
+    Tone.FAILED: "circle-x",
+    Tone.OFF: "circle-dashed",
+}
+
+# Every state a page may show: its tone and its word.
+STATES: dict[StrEnum, tuple[Tone, Any]] = {
+    State.OPEN: (Tone.WAITING, _l("Open")),
+    State.PARTLY_SHIPPED: (Tone.WAITING, _l("Partly shipped")),
+    State.SHIPPED: (Tone.DONE, _l("Shipped")),
+    State.CANCELLED: (Tone.OFF, _l("Cancelled")),
+    MessageState.QUEUED: (Tone.WAITING, _l("Queued")),
+    MessageState.SENT: (Tone.WAITING, _l("Sent")),
+    MessageState.CONFIRMED: (Tone.DONE, _l("Confirmed")),
+    MessageState.FAILED: (Tone.FAILED, _l("Failed")),
+    Connection.NOT_AUTHENTICATED: (Tone.ATTENTION, _l("Not authenticated")),
+    Connection.AUTHENTICATED: (Tone.DONE, _l("Authenticated")),
+    Connection.REVOKED: (Tone.FAILED, _l("Withdrawn")),
+    RunState.QUEUED: (Tone.WAITING, _l("Queued")),
+    RunState.RUNNING: (Tone.WAITING, _l("Running")),
+    RunState.DONE: (Tone.DONE, _l("Done")),
+    RunState.FAILED: (Tone.FAILED, _l("Failed")),
+}
+
+LINE_KINDS = {
+    LineKind.ARTICLE: _l("Article"),
+    LineKind.FREIGHT: _l("Freight"),
+    LineKind.GIFT_WRAP: _l("Gift wrap"),
+    LineKind.DISCOUNT: _l("Discount"),
+    LineKind.OTHER: _l("Other"),
+}
+CAUSES = {"schedule": _l("Schedule"), "person": _l("Fetch now"), "event": _l("Event of the cloud")}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the navigation, with how much of it needs a person."""
+
+    endpoint: str
+    label: Any
+    icon: str
+    counted: str | None = None
+    role: Role = Role.CLERK
+
+    @property
+    def part(self) -> str:
+        return self.endpoint.partition(".")[0]
+
+
+# In the order of the work.
+NAVIGATION = (
+    Entry("dashboard.index", _l("Dashboard"), "layout-dashboard"),
+    Entry("documents.index", _l("Orders & documents"), "file-text"),
+    Entry("held.index", _l("Held"), "hand-stop", "held"),
+    Entry("shipments.index", _l("Shipping"), "truck", "messages"),
+    Entry("addresses.index", _l("Addresses"), "address-book"),
+    Entry("platforms.index", _l("Platforms"), "building-store", "to_connect"),
+    Entry("credentials.index", _l("Credentials"), "key"),
+    Entry("jobs.index", _l("Jobs"), "list-check"),
+)
+
+
+def init_app(app: Flask) -> None:
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = YEAR  # every address of a file carries the hash of its content
+    app.context_processor(_frame)
+    app.jinja_env.globals.update(
+        asset=asset,
+        icon=icon,
+        state=state,
+        tone=tone,
+        line_kinds=LINE_KINDS,
+        causes=CAUSES,
+        get_locale=get_locale,
+        languages=LANGUAGES,
+        counted_rows=COUNTED,
+    )
+    app.jinja_env.filters.update(
+        ago=ago, moment=moment, day=day, money=money, number=number, badge_number=badge_number, capped=capped
+    )
+
+
+def asset(filename: str) -> str:
+    """The address of a static file, with its content's hash: a new version is a new address."""
+    return url_for("static", filename=filename, v=_digest(str(current_app.static_folder), filename))
+
+
+def icon(name: str, classes: str = "") -> Markup:
+    """A symbol of the sprite, hidden from screen readers: a word always stands beside it."""
+    sprite = asset("vendor/tabler-icons-3.51.0/sprite.svg")
+    return Markup('<svg class="icon {}" aria-hidden="true" focusable="false"><use href="{}#{}"/></svg>').format(
+        classes, sprite, name
+    )
+
+
+def tone(name: Tone | str, word: Any) -> Markup:
+    """A word with the colour and the symbol of its tone."""
+    wanted = Tone(name)
+    return Markup('<span class="state state-{}">{}<span>{}</span></span>').format(
+        wanted.value, icon(SYMBOLS[wanted]), str(word)
+    )
+
+
+def state(value: StrEnum) -> Markup:
+    """A state as it looks everywhere."""
+    wanted, word = STATES[value]
+    return tone(wanted, word)
+
+
+def ago(at: datetime | None) -> Markup:
+    """How long ago, with the exact time in the title, in the tenant's zone. A dash where there is no time."""
+    if at is None:
+        return Markup('<span class="text-secondary">–</span>')
+    passed = at - datetime.now(UTC)
+    words = _("just now") if abs(passed.total_seconds()) < 10 else format_timedelta(passed, add_direction=True)
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        at.isoformat(timespec="seconds"), moment(at), words
+    )
+
+
+def moment(at: datetime | None) -> str:
+    """The exact time in the tenant's zone."""
+    return format_datetime(at, "medium") if at is not None else "–"
+
+
+def day(at: date | None) -> str:
+    return format_date(at, "medium") if at is not None else "–"
+
+
+def money(amount: Decimal, currency: str) -> str:
+    """An amount with its currency, as the reader's language writes it."""
+    return format_currency(amount, currency)
+
+
+def number(value: int | Decimal) -> str:
+    return format_number(value)
+
+
+def capped(value: int | None, most: int = MOST) -> str:
+    """A count that went no further than `most`: None says that there are more."""
+    return format_number(value) if value is not None else _("more than %(most)s", most=format_number(most))
+
+
+def badge_number(value: int) -> str:
+    return f"{counts.MOST}+" if value > counts.MOST else str(value)
+
+
+def _frame() -> dict[str, Any]:
+    """What base.html needs. Read only by pages that extend it: the values are functions."""
+    return {"navigation": _navigation, "here": current_tenant, "may": _may}
+
+
+def _may(role: str) -> bool:
+    return bool(current_user.is_authenticated and current_user.may(Role(role)))
+
+
+def _navigation() -> list[tuple[Entry, int]]:
+    needed = counts.needing_a_person()
+    shown = [entry for entry in NAVIGATION if current_user.may(entry.role)]
+    return [(entry, needed[entry.counted] if entry.counted else 0) for entry in shown]
+
+
+@cache
+def _digest(folder: str, filename: str) -> str:
+    return hashlib.sha256((Path(folder) / filename).read_bytes()).hexdigest()[:12]

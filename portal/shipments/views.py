@@ -1,0 +1,180 @@
+"""The pages of shipping: status messages, the form of a parcel, carriers."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+from flask import Blueprint, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from htmx_flask import request
+
+from portal.documents import detail
+from portal.documents.models import Document
+from portal.documents.page import document_page
+from portal.extensions import db
+from portal.http import not_found
+from portal.lists import ID, Filter, View, page_of
+from portal.shipments import carriers, listing, service, tracking
+from portal.shipments.carriers import CarrierInUse, CarrierNameTaken, OtherNeedsName
+from portal.shipments.forms import CarrierForm, RetryForm, ShipmentForm
+from portal.shipments.models import Carrier, MessageState, Shipment
+from portal.shipments.parcel import ShipmentRefused
+from portal.tenants.access import require, require_user
+from portal.tenants.models import Role
+from portal.tenants.session import current_tenant
+
+bp = Blueprint("shipments", __name__, url_prefix="/shipments")
+bp.before_request(require_user)
+
+STATES = {
+    MessageState.FAILED: _l("Failed"),
+    MessageState.QUEUED: _l("Queued"),
+    MessageState.SENT: _l("Sent"),
+    MessageState.CONFIRMED: _l("Confirmed"),
+}
+FILTERS = (
+    Filter("q", _l("Tracking number"), str),
+    Filter("state", _l("State"), lambda typed: typed if typed in set(MessageState) else None, lambda s: STATES[s]),
+)
+
+
+@bp.get("/")
+def index() -> ResponseReturnValue:
+    view = View.of_request("shipments.index", lambda values: (listing.FAILED_FIRST,), FILTERS)
+    state = MessageState(view.get("state")) if view.get("state") else None
+    search = view.get("q") or ""
+    page = page_of(
+        view,
+        lambda window: listing.rows(state, search, window),
+        lambda row: listing.key_of(row, view.sort),
+        listing.count(state, search),
+    )
+    fragment = request.htmx and not request.htmx.history_restore_request
+    return render_template(
+        "shipments/_table.html" if fragment else "shipments/index.html", view=view, page=page, states=STATES
+    )
+
+
+@bp.post(f"/documents/{ID}")
+def create(id: int) -> ResponseReturnValue:
+    """Book a parcel of a document."""
+    document = _document(id)
+    form = ShipmentForm(carriers.all_carriers(), service.shippable(document).articles)
+    quantities = form.quantities()
+    if form.validate_on_submit() and quantities is not None:
+        carrier: Carrier = db.session.get_one(Carrier, form.carrier.data)
+        zone = ZoneInfo(current_tenant().time_zone)
+        try:
+            shipment = service.ship(
+                document,
+                carrier,
+                form.tracking_number.data or "",
+                form.shipped_at(zone, document.ordered_at),
+                quantities,
+                bool(form.despite_cancellation.data),
+            )
+        except ShipmentRefused as refused:
+            form.refuse(refused)
+            form.offer(service.shippable(document).articles)
+        else:
+            _warn_of_other_carrier(shipment.tracking_number, carrier)
+            flash(_("The parcel is booked. Its report is on the way to the marketplace."), "success")
+            return redirect(url_for("documents.show", id=id, _anchor="shipping"))
+    return document_page(document, form=form), 422
+
+
+@bp.post(f"/{ID}/retry")
+def retry(id: int) -> ResponseReturnValue:
+    """Send a failed report again, as it was or corrected."""
+    shipment: Shipment = db.get_or_404(Shipment, id)
+    form = RetryForm(carriers.all_carriers())
+    if form.validate_on_submit():
+        carrier: Carrier = db.session.get_one(Carrier, form.carrier.data)
+        try:
+            service.retry(shipment, carrier, form.tracking_number.data or "")
+        except ShipmentRefused as refused:
+            form.tracking_number.errors = [str(refused)]
+        except service.NotFailed as refused:
+            flash(str(refused), "info")
+            return redirect(url_for("documents.show", id=shipment.document_id, _anchor="shipping"))
+        else:
+            _warn_of_other_carrier(shipment.tracking_number, carrier)
+            flash(_("The report is on its way again."), "success")
+            return redirect(url_for("documents.show", id=shipment.document_id, _anchor="shipping"))
+    return document_page(_document(shipment.document_id), retry=(shipment.id, form)), 422
+
+
+@bp.get("/carriers")
+def list_carriers() -> ResponseReturnValue:
+    return render_template("shipments/carriers.html", carriers=carriers.all_carriers())
+
+
+@bp.route("/carriers/new", methods=["GET", "POST"])
+def new_carrier() -> ResponseReturnValue:
+    require(Role.ADMIN)
+    form = CarrierForm()
+    if form.validate_on_submit():
+        try:
+            carriers.create_carrier(form.spelling())
+        except CarrierNameTaken as taken:
+            form.name.errors = [str(taken)]
+        except OtherNeedsName as needed:
+            form.marketplace_name.errors = [str(needed)]
+        else:
+            flash(_("The carrier is kept."), "success")
+            return redirect(url_for("shipments.list_carriers"))
+    return render_template("shipments/carrier.html", form=form, carrier=None), 422 if form.errors else 200
+
+
+@bp.route(f"/carriers/{ID}", methods=["GET", "POST"])
+def edit_carrier(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    carrier: Carrier = db.get_or_404(Carrier, id)
+    form = CarrierForm(obj=carrier)
+    if form.validate_on_submit():
+        try:
+            carriers.update_carrier(carrier, form.spelling())
+        except CarrierNameTaken as taken:
+            form.name.errors = [str(taken)]
+        except OtherNeedsName as needed:
+            form.marketplace_name.errors = [str(needed)]
+        else:
+            flash(_("The carrier is saved."), "success")
+            return redirect(url_for("shipments.list_carriers"))
+    return render_template("shipments/carrier.html", form=form, carrier=carrier), 422 if form.errors else 200
+
+
+@bp.post(f"/carriers/{ID}/delete")
+def delete_carrier(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    carrier: Carrier = db.get_or_404(Carrier, id)
+    try:
+        carriers.delete_carrier(carrier)
+    except CarrierInUse as in_use:
+        flash(str(in_use), "warning")
+        return redirect(url_for("shipments.edit_carrier", id=id))
+    flash(_("The carrier is removed."), "success")
+    return redirect(url_for("shipments.list_carriers"))
+
+
+def _document(id: int) -> Document:
+    document = detail.document(id)
+    if document is None:
+        raise not_found()
+    return document
+
+
+def _warn_of_other_carrier(number: str, carrier: Carrier) -> None:
+    others = tracking.other_carriers(number, carrier.marketplace_code)
+    if others:
+        flash(
+            _(
+                "%(number)s looks like a number of %(others)s, not of %(carrier)s. It was reported as you entered it.",
+                number=number,
+                others=" / ".join(others),
+                carrier=carrier.name,
+            ),
+            "warning",
+        )

@@ -1,0 +1,96 @@
+// What pages do beyond links and forms. All of them work without it.
+(function () {
+  "use strict";
+  const body = document.body;
+  const announcer = document.getElementById("announcer");
+  const announce = (words) => { announcer.textContent = ""; announcer.textContent = words; };
+
+  // Light, dark, as the system: round and round.
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("[data-theme-switch]")) {
+      const order = ["auto", "light", "dark"];
+      const next = order[(order.indexOf(document.documentElement.dataset.theme) + 1) % 3];
+      try { localStorage.setItem("theme", next); } catch (refused) { /* for this page only, then */ }
+      window.applyTheme(next === "auto" ? null : next);
+    }
+    const copied = event.target.closest("[data-copy]");
+    if (copied) navigator.clipboard.writeText(copied.dataset.copy).then(() => announce(body.dataset.copied + ": " + copied.dataset.copy));
+    // A click anywhere in a row opens it; links, buttons and marked text keep their own meaning.
+    const row = event.target.closest("tr[data-href]");
+    if (row && !event.target.closest("a, button, input, label, select") && !String(window.getSelection())) {
+      const link = row.querySelector("a[href]");
+      if (event.ctrlKey || event.metaKey) window.open(row.dataset.href); else if (link) link.click(); else location = row.dataset.href;
+    }
+  });
+
+  // Keys. None while somebody types.
+  let before = "";
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest("input, textarea, select, [contenteditable]");
+    if (event.key === "Escape" && typing && typing.id === "search") typing.blur();
+    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    const two = before + event.key;
+    before = event.key;
+    const places = { gd: "/documents/", gh: "/held/", gs: "/shipments/", gp: "/platforms/", gg: "/" };
+    if (places[two]) { location = places[two]; return; }
+    if (event.key === "/") { event.preventDefault(); document.getElementById("search")?.focus(); }
+    if (event.key === "j") step(1);
+    if (event.key === "k") step(-1);
+    if (event.key === "Enter" && event.target.matches("tr[data-href]")) event.target.querySelector("a[href]")?.click();
+    if (event.key === "?") bootstrap.Modal.getOrCreateInstance(document.getElementById("keys")).show();
+  });
+  function step(by) {
+    const rows = [...document.querySelectorAll("tr[data-href]")];
+    if (!rows.length) return;
+    const here = rows.indexOf(document.activeElement.closest("tr[data-href]"));
+    const row = rows[Math.min(Math.max(here + by, 0), rows.length - 1)];
+    row.tabIndex = -1;
+    row.focus();
+  }
+
+  // The address of a filtered list names only what is set.
+  document.addEventListener("htmx:configRequest", (event) => {
+    if (event.detail.elt.id !== "filters") return;
+    for (const [name, value] of [...event.detail.formData.entries()]) if (value === "") event.detail.formData.delete(name);
+  });
+
+  // A part that could not be loaded says so in its place, and can be tried again.
+  const failed = (event) => {
+    const { target, requestConfig, xhr } = event.detail;
+    if (xhr && xhr.getResponseHeader("HX-Redirect")) return;
+    const box = document.createElement("div");
+    box.className = "alert alert-danger part-failed";
+    box.setAttribute("role", "alert");
+    const again = document.createElement("button");
+    again.type = "button";
+    again.className = "btn btn-sm ms-2";
+    again.textContent = body.dataset.retry;
+    again.addEventListener("click", () => {
+      box.remove();
+      htmx.ajax(requestConfig.verb, requestConfig.path, { source: event.detail.elt, target, values: requestConfig.parameters });
+    });
+    box.append(body.dataset.failed, again);
+    target.querySelectorAll(":scope > .part-failed").forEach((old) => old.remove());
+    target.prepend(box);
+  };
+  document.addEventListener("htmx:responseError", failed);
+  document.addEventListener("htmx:sendError", failed);
+  document.addEventListener("htmx:timeout", failed);
+
+  // What was swapped in and wants the focus gets it; a status that changed is read out.
+  document.addEventListener("htmx:afterSwap", (event) => {
+    const settled = event.detail.target.id ? document.getElementById(event.detail.target.id) : event.detail.target;
+    settled?.querySelector("[data-focus]")?.focus();
+    const said = settled?.querySelector("[data-announce]");
+    if (said) announce(said.dataset.announce);
+  });
+
+  // A form that is on its way is not sent twice.
+  document.addEventListener("submit", (event) => {
+    if (event.target.target === "_blank" || event.target.hasAttribute("hx-post") || event.target.method === "get") return;
+    setTimeout(() => event.target.querySelectorAll("button[type=submit]").forEach((button) => { button.disabled = true; }));
+  });
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) document.querySelectorAll("button[type=submit][disabled]").forEach((button) => { button.disabled = false; });
+  });
+})();
