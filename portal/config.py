@@ -36,6 +36,8 @@ def settings(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         "BABEL_DEFAULT_LOCALE": "en",
         "BABEL_DEFAULT_TIMEZONE": "UTC",
         "RATELIMIT_HEADERS_ENABLED": True,
+        # Without Redis each process counts for itself, instead of letting nobody in.
+        "RATELIMIT_IN_MEMORY_FALLBACK_ENABLED": True,
         "TRUSTED_PROXIES": int(environ.get("KONTOR_PROXIES", "0")),
         "AMAZON_APPLICATION_ID": environ.get("KONTOR_AMAZON_APPLICATION_ID", ""),
         "AMAZON_CLIENT_ID": environ.get("KONTOR_AMAZON_CLIENT_ID", ""),

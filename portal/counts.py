@@ -16,7 +16,7 @@ MOST = 99
 
 
 def needing_a_person() -> dict[str, int]:
-    """How many orders are held, status messages failed and platforms are to connect: MOST + 1 at most, one statement."""
+    """How many orders are held, reports failed and platforms are to connect: MOST + 1 at most, one statement."""
     held = select(HeldOrder.id)
     messages = select(Shipment.id).where(Shipment.state == MessageState.FAILED)
     to_connect = select(Platform.id).where(Platform.active, Platform.connection != Connection.AUTHENTICATED)

@@ -6,12 +6,15 @@ JSON is read, no row becomes an object.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, cast
 
 import msgspec
 from psycopg import Connection
+from psycopg import OperationalError as PsycopgError
+from sqlalchemy.exc import OperationalError
 
 from portal.cloud.times import utc
 from portal.extensions import db
@@ -63,9 +66,8 @@ def waiting(reference: str, after: int, limit: int) -> bytes | None:
     At most `limit` orders behind the cursor `after`, in the order in which they first came. `next` is
     None when there was nothing behind the last one. Three statements at most, whatever the page's size.
     """
-    connection = _connection()
     # Binary: as text, PostgreSQL would send each payload in hex, twice as long.
-    with connection.cursor(binary=True) as cursor:
+    with _driver() as connection, connection.cursor(binary=True) as cursor:
         rows = cursor.execute(WAITING, (after, limit, reference)).fetchall()
         if not rows:
             return None
@@ -85,11 +87,11 @@ def acknowledge(platform_id: int, versions: Mapping[str, datetime]) -> int:
     """
     # Sorted, so that two pages that overlap lock their rows in the same order.
     ids = sorted(versions)
-    connection = _connection()
-    # A plan made while the table was small is kept by the session, and would read all of it later.
-    connection.execute("SELECT set_config('enable_seqscan', 'off', true)")
-    cursor = connection.execute(ACKNOWLEDGE, (ids, [versions[id] for id in ids], platform_id, ids))
-    return cursor.rowcount
+    with _driver() as connection:
+        # A plan made while the table was small is kept by the session, and would read all of it later.
+        connection.execute("SELECT set_config('enable_seqscan', 'off', true)")
+        cursor = connection.execute(ACKNOWLEDGE, (ids, [versions[id] for id in ids], platform_id, ids))
+        return cursor.rowcount
 
 
 def _collection(
@@ -104,6 +106,15 @@ def _collection(
     return Collection(id, operation, request_id, page, utc(collected_at), utc(window_from), utc(window_to))
 
 
-def _connection() -> Connection[tuple[Any, ...]]:
-    """The session's connection as psycopg has it, inside the session's transaction and scope."""
-    return cast(Connection[tuple[Any, ...]], db.session.connection().connection.driver_connection)
+@contextmanager
+def _driver() -> Iterator[Connection[tuple[Any, ...]]]:
+    """The session's connection as psycopg has it, inside the session's transaction and scope.
+
+    SQLAlchemy does not see what fails in here: it is told of a lost connection, and its own error is raised.
+    """
+    connection = db.session.connection()
+    try:
+        yield cast(Connection[tuple[Any, ...]], connection.connection.driver_connection)
+    except PsycopgError as error:
+        connection.invalidate(error)
+        raise OperationalError(None, None, error) from error

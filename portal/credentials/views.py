@@ -59,7 +59,8 @@ def create() -> ResponseReturnValue:
 def edit(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
     credential: Credential = db.get_or_404(Credential, id)
-    return _edit_page(credential, CredentialForm(obj=credential, needs_secret=False))
+    kept = {name: getattr(credential, name) for name in ("kind", "name", "address", "client_id")}
+    return _edit_page(credential, CredentialForm(data=kept, needs_secret=False))
 
 
 @bp.post("/<int:id>")

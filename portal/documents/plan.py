@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from babel.core import get_global
 from babel.numbers import get_currency_precision
+from msgspec.structs import astuple
 
 from portal.documents.models import LineKind, State
 from portal.order import Component, Line, Order, Party, Status
@@ -116,14 +117,15 @@ def plan(order: Order, settings: Settings) -> Draft | Held | NotWanted:
     if order.fulfilled_by == "merchant" and order.status == Status.UNSHIPPED and not order.delivery.country:
         return _held(order, "no_address", "The order has no delivery address, so it cannot be shipped.")
     lines = tuple(_lines(order, settings))
+    delivery = _cleaned(order.delivery)
     return Draft(
         order=order,
         state=STATE_OF_STATUS[order.status],
         document_date=order.placed_at.astimezone(settings.time_zone).date(),
         total=sum((line.amount for line in lines), Decimal()),
         lines=lines,
-        customer=_customer(order),
-        delivery=_cleaned(order.delivery),
+        customer=_customer(order.buyer, delivery),
+        delivery=delivery,
         buyer_reference=clean(order.buyer_reference, LONGEST_TEXT) or f"order:{order.id}",
     )
 
@@ -141,6 +143,8 @@ def clean(text: str, longest: int = LONGEST_TEXT) -> str:
     """
     if text.isascii() and text.isprintable():
         return text[:longest].strip()
+    if text.isprintable() and unicodedata.is_normalized("NFC", text):  # most names and titles: nothing to take out
+        return " ".join(text.split())[:longest]
     kept = (
         " " if character in "\t\r\n" else character
         for character in unicodedata.normalize("NFC", text)
@@ -264,18 +268,17 @@ def _unit_price(line: Line, amount: Decimal) -> Decimal:
     return round(amount / line.quantity, 3)
 
 
-def _customer(order: Order) -> Party:
-    """Who the customer is: the buyer by name, at the delivery address, since marketplaces tell no other."""
-    buyer, delivery = order.buyer, order.delivery
+def _customer(buyer: Party, delivery: Party) -> Party:
+    """Who the customer is: the buyer by name, at the (cleaned) delivery address, since marketplaces tell no other."""
     return Party(
         name=clean(buyer.name or delivery.name) or clean(buyer.company or delivery.company),
         company=clean(buyer.company or delivery.company),
-        street=clean(delivery.street),
-        street2=clean(delivery.street2),
-        street3=clean(delivery.street3),
+        street=delivery.street,
+        street2=delivery.street2,
+        street3=delivery.street3,
         postal_code=clean(delivery.postal_code, 40),
-        city=clean(delivery.city),
-        region=clean(delivery.region),
+        city=delivery.city,
+        region=delivery.region,
         country=clean(delivery.country, 10),
         phone=clean(delivery.phone, 60),
         email=clean(buyer.email, 254),
@@ -284,7 +287,7 @@ def _customer(order: Order) -> Party:
 
 
 def _cleaned(party: Party) -> Party:
-    return Party(**{name: clean(getattr(party, name)) for name in Party.__struct_fields__})
+    return Party(*[text and clean(text) for text in astuple(party)])
 
 
 def _is_amount(amount: Decimal, precision: int) -> bool:

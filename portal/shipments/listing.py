@@ -46,7 +46,8 @@ def rows(state: MessageState | None, search: str, window: Window) -> Sequence[An
     scans = [scan for each in _states(state) if (scan := _scan(each, found, window)) is not None]
     if not scans:
         return []
-    keys = window.ordered(_merged(scans), FAILED_FIRST.key).limit(window.rows + 1).subquery("keys")
+    merged = _merged(scans).subquery("merged")
+    keys = window.ordered(select(merged), (merged.c.urgent, merged.c.id)).limit(window.rows + 1).subquery("keys")
     query = (
         select(*COLUMNS, keys.c.urgent)
         .join(keys, keys.c.id == Shipment.id)
@@ -91,8 +92,8 @@ def _scan(state: MessageState, found: list[int] | None, window: Window) -> Any |
 
 
 def _merged(scans: Sequence[Any]) -> Select[Any]:
-    merged = union_all(*(select(scan.c.urgent, scan.c.id) for scan in scans)).subquery("merged")
-    return select(merged.c.urgent, merged.c.id)
+    scanned = union_all(*(select(scan.c.urgent, scan.c.id) for scan in scans)).subquery("scanned")
+    return select(scanned.c.urgent, scanned.c.id)
 
 
 def _found(search: str) -> list[int]:

@@ -54,8 +54,10 @@ def _end(response: Response) -> Response:
 def _leave(error: BaseException | None) -> None:
     scope: Any = g.pop("account_scope", None)
     if scope is not None:
-        db.session.rollback()
-        scope.__exit__(None, None, None)
+        try:
+            db.session.rollback()
+        finally:  # not even a lost database may leave the account in sight of this thread's next call
+            scope.__exit__(None, None, None)
     if request.path.startswith(PREFIX):
         structlog.contextvars.unbind_contextvars("request", "account")
 

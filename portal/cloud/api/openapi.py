@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from flask import Blueprint, Flask, Response, current_app
 
+from portal.cloud import tokens
 from portal.cloud.api import problems, shapes
 from portal.cloud.api.describing import Operation
 from portal.order import Order
@@ -33,7 +34,7 @@ TOKEN_REQUEST = {
         "grant_type": {"const": "client_credentials"},
         "client_id": {"type": "string"},
         "client_secret": {"type": "string"},
-        "scope": {"const": "cloud"},
+        "scope": {"const": tokens.SCOPE},
     },
     "required": ["grant_type"],
 }
@@ -49,7 +50,8 @@ def init_app(app: Flask, *groups: Iterable[Blueprint]) -> None:
         for blueprint in group
         for operation in import_module(blueprint.import_name).OPERATIONS
     ]
-    app.extensions["cloud_description"] = msgspec.json.encode(description(operations))
+    public_url = app.config["PUBLIC_URL"]
+    app.extensions["cloud_description"] = msgspec.json.encode(description(operations, public_url))
 
 
 @bp.get(PATH)
@@ -57,7 +59,7 @@ def show() -> Response:
     return Response(current_app.extensions["cloud_description"], mimetype="application/json")
 
 
-def description(operations: Iterable[Operation]) -> dict[str, Any]:
+def description(operations: Iterable[Operation], public_url: str) -> dict[str, Any]:
     """The whole document. Pure."""
     operations = list(operations)
     shown = [shape for operation in operations for shape in (*operation.answers.values(), operation.takes) if shape]
@@ -87,7 +89,10 @@ def description(operations: Iterable[Operation]) -> dict[str, Any]:
                 "token": {
                     "type": "oauth2",
                     "flows": {
-                        "clientCredentials": {"tokenUrl": "/cloud/oauth/token", "scopes": {"cloud": "All of the API"}}
+                        "clientCredentials": {
+                            "tokenUrl": f"{public_url}/cloud/oauth/token",
+                            "scopes": {tokens.SCOPE: "All of the API"},
+                        }
                     },
                 }
             },

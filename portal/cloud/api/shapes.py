@@ -31,9 +31,9 @@ OrderId = Annotated[str, Meta(min_length=1, max_length=60, pattern=ORDER_ID)]
 Key = Annotated[str, Meta(min_length=1, max_length=100, pattern=KEY)]
 Marketplace = Annotated[str, Meta(min_length=1, max_length=30, pattern=r"^[A-Za-z0-9_-]+\Z")]
 Marketplaces = Annotated[list[Marketplace], Meta(min_length=1, max_length=50)]
-Moment = Annotated[datetime, Meta(tz=True)]
 # Beyond them a time may have no equal in UTC that Python can hold, and could be stored but not read.
 YEARS = range(1900, 3000)
+Moment = Annotated[datetime, Meta(tz=True, description=f"With its zone; of the years {YEARS[0]} to {YEARS[-1]}.")]
 
 
 class Account(Struct):
