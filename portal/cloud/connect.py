@@ -8,7 +8,6 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from flask import Blueprint, current_app, redirect, render_template, request
 from flask.typing import ResponseReturnValue
-from flask_babel import get_locale
 
 from portal.cloud import consents
 from portal.cloud.api.door import enter
@@ -91,6 +90,5 @@ def _page(outcome: Outcome, happened: str = "", status: int = 400) -> ResponseRe
         means=words.means,
         to_do=words.to_do,
         code=outcome.value,
-        locale=get_locale(),
     )
     return page, status
