@@ -31,6 +31,7 @@ LOG_BYTES = 5_000_000
 KEPT_LINES = 400  # a traceback is long
 LAST_LINES = 8
 LONGEST_LINE = 64 * 1024
+ROUTINE = '"level": "info"'  # in a line of portal/logs.py
 
 
 class PartFailed(Refused):
@@ -237,7 +238,9 @@ class _Running:
             self._readers = []
 
     def _say(self, line: str) -> None:
-        self._supervisor.say(f"{self.part.name:<12} | {line}")
+        # What goes well is in the log; the terminal is for what a person should see.
+        if not (line.startswith("{") and ROUTINE in line):
+            self._supervisor.say(f"{self.part.name:<12} | {line}")
 
     def _read(self, pipe: IO[bytes], take: Callable[[str], None]) -> None:
         with pipe:

@@ -24,6 +24,10 @@ from portal.extensions import db
 from portal.scope import tenant
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--screenshots", metavar="DIR", help="Write a picture of every page here (tests/browser).")
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -73,7 +73,7 @@ class ShipmentForm(FlaskForm):
 
     def shipped_at(self, zone: ZoneInfo, ordered_at: datetime) -> datetime:
         """The moment that the ship date stands for."""
-        day: date = self.shipped_on.data  # type: ignore[assignment]  # there is one once the form is valid
+        day: date = self.shipped_on.data  # there is one once the form is valid
         return moment_of(datetime.combine(day, time(), zone), zone, datetime.now(UTC), ordered_at)
 
     def refuse(self, refused: ShipmentRefused) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Integer, Select, any_, literal, literal_column, select, union_all
+from sqlalchemy import Integer, any_, literal, literal_column, select, union_all
 from sqlalchemy.dialects.postgresql import ARRAY, BIGINT
 
 from portal.documents.models import Document
 from portal.extensions import db
-from portal.lists import Sort, Window, count_up_to, prefix
+from portal.lists import Query, Sort, Window, count_up_to, prefix
 from portal.shipments import tracking
 from portal.shipments.models import Carrier, MessageState, Shipment
 
@@ -54,7 +54,7 @@ def rows(state: MessageState | None, search: str, window: Window) -> Sequence[An
         .join(Document, Document.id == Shipment.document_id)
         .join(Carrier, Carrier.id == Shipment.carrier_id)
     )
-    return db.session.execute(window.ordered(query, (keys.c.urgent, Shipment.id))).all()  # type: ignore[no-any-return]
+    return db.session.execute(window.ordered(query, (keys.c.urgent, Shipment.id))).all()
 
 
 def count(state: MessageState | None, search: str) -> int | None:
@@ -78,7 +78,7 @@ def _scan(state: MessageState, found: list[int] | None, window: Window) -> Any |
     """The messages of one state within the window, None where the window has left that state behind."""
     urgent = int(state == MessageState.FAILED)
     falls = window.sort.descending != window.backwards
-    query: Select[Any] = select(literal_column(str(urgent), Integer).label("urgent"), Shipment.id)
+    query: Query = select(literal_column(str(urgent), Integer).label("urgent"), Shipment.id)
     query = query.where(Shipment.state == state)
     if found is not None:
         query = query.where(Shipment.id == any_(literal(found, ARRAY(BIGINT))))
@@ -91,7 +91,7 @@ def _scan(state: MessageState, found: list[int] | None, window: Window) -> Any |
     return query.order_by(Shipment.id.desc() if falls else Shipment.id.asc()).limit(window.rows + 1).subquery()
 
 
-def _merged(scans: Sequence[Any]) -> Select[Any]:
+def _merged(scans: Sequence[Any]) -> Query:
     scanned = union_all(*(select(scan.c.urgent, scan.c.id) for scan in scans)).subquery("scanned")
     return select(scanned.c.urgent, scanned.c.id)
 

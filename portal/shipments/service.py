@@ -156,7 +156,7 @@ def retry(shipment: Shipment, carrier: Carrier | None = None, tracking_number: s
     Raises NotFailed, or a ShipmentRefused about the number.
     """
     _lock(shipment.document)
-    db.session.refresh(shipment, with_for_update=True)
+    _read_anew(Shipment, shipment.id)
     if shipment.state != MessageState.FAILED:
         raise NotFailed(_("This report has not failed; it is on its way."))
     if tracking_number is not None:
@@ -219,8 +219,14 @@ def message_body(shipment: Shipment) -> dict[str, Any]:
 
 def _lock(document: Document) -> None:
     """Lock the document's row and read it anew: intake or a colleague may just have changed it."""
+    _read_anew(Document, document.id)
+
+
+def _read_anew(model: Any, id: int) -> None:
+    """Lock one row, not those a page loaded along with it, and bring the object in memory up to date."""
     db.session.flush()
-    db.session.refresh(document, with_for_update=True)
+    query = select(model).where(model.id == id).with_for_update(of=model)
+    db.session.scalars(query, execution_options={"populate_existing": True}).one()
 
 
 def _message(shipment: Shipment) -> dict[str, Any]:

@@ -85,6 +85,19 @@
     if (said) announce(said.dataset.announce);
   });
 
+  // What opens another tab changes this page too: look soon, and whenever somebody comes back to it.
+  let looking = null;
+  const look = () => {
+    const place = looking && document.querySelector(looking.target);
+    if (place) htmx.ajax("GET", looking.address, { target: place, swap: "outerHTML" });
+  };
+  document.addEventListener("submit", (event) => {
+    if (!event.target.dataset.look) return;
+    looking = { address: event.target.dataset.look, target: event.target.dataset.lookInto };
+    setTimeout(look, 1500);
+  });
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
+
   // A form that is on its way is not sent twice.
   document.addEventListener("submit", (event) => {
     if (event.target.target === "_blank" || event.target.hasAttribute("hx-post") || event.target.method === "get") return;

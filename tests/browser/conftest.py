@@ -1,0 +1,111 @@
+"""A real browser on a whole installation: `flask up` in a folder of its own, beside the sandbox marketplace."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from portal.processes import spawn
+from tests.conftest import free_port
+from tests.sandbox.client import Sandbox
+
+PROJECT = Path(__file__).resolve().parents[2]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ARGUMENTS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+START_SECONDS = 90
+OURS = ("KONTOR_", "DATABASE_", "REDIS_")  # what other tests set is not for this installation
+
+
+@dataclass(frozen=True)
+class Installation:
+    url: str
+    amazon: Sandbox
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """An installation nobody has used yet, and a marketplace; one for each file of tests."""
+    port = free_port()
+    with Sandbox.run() as amazon:
+        environment = {
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith(("KONTOR_", "DATABASE_", "REDIS_"))
+            },
+            "KONTOR_DATA": str(tmp_path_factory.mktemp("installation")),
+            "KONTOR_AMAZON_MIN_AGE": "0",
+            **amazon.environment,
+        }
+        command = [sys.executable, "-m", "flask", "up", "--port", str(port)]
+        up = spawn(command, folder=PROJECT, environment=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        ready, said = threading.Event(), []
+
+        def listen() -> None:
+            assert up.stdout is not None
+            for line in up.stdout:
+                said.append(line.decode(errors="replace").rstrip())
+                if "Kontor is ready" in said[-1]:
+                    ready.set()
+            ready.set()
+
+        threading.Thread(target=listen, daemon=True).start()
+        try:
+            assert ready.wait(START_SECONDS) and up.poll() is None, "\n".join(said)
+            yield Installation(f"http://127.0.0.1:{port}", amazon)
+        finally:
+            os.kill(up.pid, signal.SIGTERM)
+            up.wait(30)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What pages complain of in the console: a test that ends with any fails."""
+    return []
+
+
+@pytest.fixture
+def context(chromium: Browser, complaints: list[str]) -> Iterator[BrowserContext]:
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB")
+    context.set_default_timeout(15_000)
+    context.on(
+        "console",
+        lambda message: (
+            complaints.append(f"{message.page and message.page.url}: {message.text}")
+            if message.type in ("error", "warning")
+            else None
+        ),
+    )
+    context.on("weberror", lambda error: complaints.append(str(error.error)))
+    yield context
+    context.close()
+    # That a form was refused (422) is what some tests are about; Chromium calls it an error.
+    assert not [complaint for complaint in complaints if "422" not in complaint]
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    return context.new_page()

@@ -1,0 +1,148 @@
+"""Every page as people see it: nothing in the console, nothing axe finds, nothing that scrolls sideways.
+
+`pytest tests/browser --screenshots DIR` writes a picture of each page, at both widths and in both themes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser import walking
+from tests.browser.conftest import Installation
+
+WIDE, PHONE = 1440, 390
+# Without pictures the two looks that differ most are looked at.
+LOOKS = [(WIDE, "light"), (PHONE, "dark")]
+ALL_LOOKS = [(width, theme) for width in (WIDE, PHONE) for theme in ("light", "dark")]
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+KINDS = ("plain", "several", "business", "discount", "gift", "shipping", "pln", "gbp", "fba", "replacement")
+
+PAGES = {
+    "dashboard": "/",
+    "documents": "/documents/",
+    "documents-none": "/documents/?q=nothing-like-it",
+    "document": "/documents/{document}",
+    "ask": "/documents/ask?order_id={order}",
+    "ask-unknown": "/documents/ask?order_id=028-0000000-0000000",
+    "held": "/held/",
+    "held-order": "/held/{held}",
+    "shipments": "/shipments/",
+    "carriers": "/shipments/carriers",
+    "carrier": "/shipments/carriers/{carrier}",
+    "addresses": "/addresses/",
+    "address": "/addresses/{address}",
+    "platforms": "/platforms/",
+    "platform": "/platforms/{platform}",
+    "platform-new": "/platforms/new",
+    "platform-edit": "/platforms/{platform}/edit",
+    "platform-disconnect": "/platforms/{platform}/disconnection",
+    "credentials": "/credentials/",
+    "credential": "/credentials/{credential}",
+    "credential-new": "/credentials/new",
+    "jobs": "/jobs/",
+    "job": "/jobs/{job}",
+    "users": "/settings/users",
+    "password": "/settings/password",
+    "tenant-new": "/settings/tenants/new",
+    "search": "/search?q=A0",
+    "search-none": "/search?q=nothing-like-it",
+}
+BEFORE_SIGN_IN = {"sign-in": "/sign-in", "link": "/sign-in/unknown"}
+
+
+@pytest.fixture
+def ids(installation: Installation, context: BrowserContext, page: Page) -> dict[str, str]:
+    """A signed-in page of a merchant who has orders of each kind, and an id for each page."""
+    amazon, url = installation.amazon, installation.url
+    if not walking.is_set_up(url):
+        walking.set_up(page, url)
+        walking.create_platform(page, url, "DE;UK;PL")
+        walking.consent(context, page).close()
+    else:
+        walking.sign_in(page, url)
+    page.goto(f"{url}/held/")
+    if page.locator("tr[data-href]").count() == 0:
+        amazon.place("mix", 60, spread_days=20)
+        for kind in KINDS:
+            amazon.place_one(kind)
+        wrong = amazon.order(amazon.place_one("plain"))
+        wrong["proceeds"]["grandTotal"]["amount"] = "1.23"
+        amazon.place_raw(wrong)
+        page.goto(f"{url}/platforms/")
+        page.locator("tr[data-href] a").first.click()
+        page.get_by_role("button", name="Fetch now").click()
+        expect(page.locator("#run")).to_contain_text("Done", timeout=30_000)
+        page.goto(f"{url}/held/")
+        expect(page.locator("tr[data-href]").first).to_be_visible()
+    lists = {
+        "document": "/documents/",
+        "held": "/held/",
+        "address": "/addresses/",
+        "platform": "/platforms/",
+        "credential": "/credentials/",
+        "carrier": "/shipments/carriers",
+        "job": "/jobs/",
+    }
+    found = {}
+    for name, path in lists.items():
+        page.goto(url + path)
+        found[name] = re.findall(r"\d+", page.locator("tr[data-href]").first.get_attribute("data-href") or "")[-1]
+    found["order"] = amazon.place_one("plain")
+    return found
+
+
+@pytest.fixture
+def pictures(request: pytest.FixtureRequest) -> Iterator[Path | None]:
+    folder = request.config.getoption("--screenshots")
+    if folder:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    yield Path(folder) if folder else None
+
+
+def test_no_page_keeps_anybody_out(
+    installation: Installation, page: Page, ids: dict[str, str], pictures: Path | None
+) -> None:
+    problems = []
+    for name, path in PAGES.items():
+        problems += look_at(page, installation.url + path.format(**ids), name, pictures)
+    page.get_by_role("button", name="Olga Owner").click()
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/sign-in")
+    for name, path in BEFORE_SIGN_IN.items():
+        problems += look_at(page, installation.url + path, name, pictures)
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """The link that is not known answers 410, which the console names an error."""
+
+    class Forgiving(list[str]):
+        def append(self, complaint: str) -> None:
+            if "410" not in complaint:
+                super().append(complaint)
+
+    return Forgiving()
+
+
+def look_at(page: Page, url: str, name: str, pictures: Path | None) -> list[str]:
+    problems = []
+    for width, theme in ALL_LOOKS if pictures else LOOKS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=theme)
+        page.goto(url)
+        page.wait_for_load_state("networkidle") if name == "dashboard" else None
+        if pictures:
+            page.screenshot(path=pictures / f"{name}-{width}-{theme}.png", full_page=True)
+        if page.evaluate("document.documentElement.scrollWidth") > width:
+            problems.append(f"{name} at {width}: scrolls sideways")
+        found = Axe().run(page, options=RULES).response["violations"]
+        if found:
+            problems.append(f"{name} at {width}, {theme}:\n{walking.describe(found)}")
+    return problems
