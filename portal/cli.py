@@ -9,10 +9,11 @@ from flask import Flask, current_app
 def register(app: Flask) -> None:
     """Add Kontor's commands beside Flask's own. Each imports what it needs when it runs."""
     from portal.demo import demo
+    from portal.reseal import reseal
     from portal.sandbox.command import sandbox
     from portal.up import up
 
-    for command in (up, demo, sandbox, worker, scheduler, bench):
+    for command in (up, demo, sandbox, worker, scheduler, reseal, bench):
         app.cli.add_command(command)
 
 
