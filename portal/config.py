@@ -11,6 +11,9 @@ from typing import Any
 # page of acknowledgements stays far below it.
 MAX_BODY_BYTES = 4 * 1024 * 1024
 
+# Milliseconds. Longer than any call to a cloud or marketplace that is made within a transaction.
+IDLE_IN_TRANSACTION = 300_000
+
 
 def settings(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """The app's configuration. Every value has a default, so that commands which need no server run bare."""
@@ -21,7 +24,13 @@ def settings(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         # Where this installation's own cloud answers: a new tenant's credential points there.
         "CLOUD_URL": environ.get("KONTOR_CLOUD_URL", public_url + "/cloud").rstrip("/"),
         "SQLALCHEMY_DATABASE_URI": sqlalchemy_url(environ.get("DATABASE_URL", "postgresql://unset@127.0.0.1:1/unset")),
-        "SQLALCHEMY_ENGINE_OPTIONS": {"pool_pre_ping": True, "pool_size": 8, "max_overflow": 8},
+        "SQLALCHEMY_ENGINE_OPTIONS": {
+            "pool_pre_ping": True,
+            "pool_size": 8,
+            "max_overflow": 8,
+            # A process that freezes or is cut off in the middle of a transaction lets go of its locks.
+            "connect_args": {"options": f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION}"},
+        },
         "REDIS_URL": environ.get("REDIS_URL", "redis://127.0.0.1:1"),
         "SECRET_KEY": environ.get("KONTOR_SECRET_KEY") or None,
         "KEYS": environ.get("KONTOR_KEYS", ""),

@@ -12,8 +12,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from sqlalchemy import func, select, update
+import structlog
+from psycopg.errors import LockNotAvailable
+from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import OperationalError
 
 from jobs.queues import enqueue
 from portal.automation.models import Run, RunState
@@ -21,6 +24,9 @@ from portal.extensions import db
 from portal.platforms.models import Platform
 from portal.scope import current_tenant_id
 
+log = structlog.get_logger()
+
+LOCK_PATIENCE = 1000  # milliseconds; a page takes some 100
 LOCK_CLASS = 71  # the first half of the advisory lock's key: what kind of thing is locked
 
 
@@ -29,19 +35,25 @@ def start_fetch(platform: Platform, cause: str) -> Run:
 
     While one is queued or running no second is made: that one looks once more before it ends.
     """
-    run = db.session.scalar(
-        insert(Run)
-        .values(tenant_id=current_tenant_id(), platform_id=platform.id, cause=cause)
-        .on_conflict_do_nothing()
-        .returning(Run)
-    )
-    if run is None:
-        run = db.session.scalar(
-            update(Run)
-            .where(Run.platform_id == platform.id, Run.state.in_((RunState.QUEUED, RunState.RUNNING)))
-            .values(again=True)
-            .returning(Run)
-        )
+    in_flight = (Run.platform_id == platform.id, Run.state.in_((RunState.QUEUED, RunState.RUNNING)))
+    run: Run | None
+    try:
+        with db.session.begin_nested():
+            # The run's row is locked while a page is written. A worker frozen in there must not stop
+            # whoever asks: the run is not marked then, and what it misses the next one finds.
+            db.session.execute(text(f"SET LOCAL lock_timeout = {LOCK_PATIENCE}"))
+            run = db.session.scalar(
+                insert(Run)
+                .values(tenant_id=current_tenant_id(), platform_id=platform.id, cause=cause)
+                .on_conflict_do_nothing()
+                .returning(Run)
+            ) or db.session.scalar(update(Run).where(*in_flight).values(again=True).returning(Run))
+            db.session.execute(text("SET LOCAL lock_timeout = DEFAULT"))
+    except OperationalError as error:
+        if not isinstance(error.orig, LockNotAvailable):
+            raise
+        log.warning("run_row_locked", platform=platform.id)
+        run = db.session.scalar(select(Run).where(*in_flight))
     if run is None:  # it ended between the two statements
         return start_fetch(platform, cause)
     if run.state == RunState.QUEUED:

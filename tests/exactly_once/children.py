@@ -1,0 +1,180 @@
+"""Worker processes that die where a test wants them to.
+
+The production code knows nothing of this: in the child, SQLAlchemy's events and wrapped methods
+count the times that a step is reached, and at the chosen one the worker is killed with SIGKILL.
+
+A fork server with everything imported starts them, since a fresh interpreter would cost a second each.
+"""
+
+from __future__ import annotations
+
+import importlib
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial, wraps
+from typing import Any, Literal
+
+from flask import Flask
+
+# Methods whose beginning and end are steps.
+METHODS = {
+    "acknowledge": "portal.credentials.cloud:Cloud.acknowledge",
+    "submit": "portal.credentials.cloud:Cloud.submit_status",
+    "confirm": "portal.cloud.connectors.amazon:Amazon.confirm_shipment",
+    "search": "portal.cloud.connectors.amazon:Amazon.search_orders",
+}
+COMMIT = "commit"
+
+forks = multiprocessing.get_context("forkserver")
+forks.set_forkserver_preload(["wsgi", "jobs.worker", "jobs.scheduler", "jobs.fetch", "jobs.collect", "jobs.outbox"])
+
+
+started: list[Any] = []
+TO_GO_ON = "kontor-tests:go-on"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A point of a task: before or after its n-th commit, or the n-th call of one of METHODS.
+
+    What happens there: the worker is killed, only the process that it forked for the job is, or the
+    job waits for `let_go_on`.
+    """
+
+    task: str  # "fetch_orders", "collect_orders", "report_shipment", "send_message", "deliver_event"
+    when: Literal["before", "after"]
+    what: str
+    count: int = 1
+    then: Literal["kill worker", "kill job", "wait"] = "kill worker"
+
+    def __str__(self) -> str:
+        return f"{self.task} {self.when} {self.what} {self.count}"
+
+
+def start_worker(step: Step | None = None, page_orders: int | None = None) -> Any:
+    """A worker that stops when the queues are empty, or at `step`. `end_worker` waits for it."""
+    child = forks.Process(target=_work, args=(step, page_orders), daemon=True)
+    child.start()
+    started.append(child)
+    return child
+
+
+def end_worker(child: Any) -> bool:
+    """Wait for the end of a worker. True if it was killed on the way."""
+    child.join(60)
+    if child.exitcode is None:
+        child.kill()
+        child.join()
+        raise AssertionError("The worker did not end within 60 s.")
+    assert child.exitcode in (0, -signal.SIGKILL), f"The worker ended with {child.exitcode}."
+    return bool(child.exitcode)
+
+
+def run_worker(step: Step | None = None, page_orders: int | None = None) -> bool:
+    """Let a worker empty the queues. True if it was killed on the way."""
+    return end_worker(start_worker(step, page_orders))
+
+
+def end_all(app: Flask) -> None:
+    """End what a test that failed has left behind."""
+    for child in started:
+        if child.is_alive():
+            child.kill()
+            child.join()
+            let_go_on(app)
+            time.sleep(0.2)
+    started.clear()
+    app.extensions["redis"].delete(TO_GO_ON, TO_GO_ON + ":reached")
+
+
+def let_go_on(app: Flask) -> None:
+    """Let the job go on that waits at its step."""
+    app.extensions["redis"].rpush(TO_GO_ON, 1)
+
+
+def is_waiting(app: Flask) -> bool:
+    """True once a job waits at its step."""
+    return bool(app.extensions["redis"].getdel(TO_GO_ON + ":reached"))
+
+
+def _work(step: Step | None, page_orders: int | None) -> None:
+    import jobs.fetch
+    from jobs import worker
+    from wsgi import app
+
+    # RQ listens for commands by a thread that takes up to a second to end. Nobody sends any here.
+    worker.Worker.subscribe = worker.Worker.unsubscribe = lambda self: None  # type: ignore[method-assign]
+    if page_orders is not None:
+        jobs.fetch.fetch_orders_of = partial(jobs.fetch.fetch_orders_of, page_orders=page_orders)
+    if step is not None:
+        _arm(step, app)
+    worker.run(app, burst=True)
+
+
+def _arm(step: Step, app: Flask) -> None:
+    from rq.job import Job
+    from sqlalchemy import event
+    from sqlalchemy.orm import Session
+
+    counter = _Counter(step, app)
+    _wrap(Job, "perform", counter.begin, None)
+    if step.what != COMMIT:
+        module, _, path = METHODS[step.what].partition(":")
+        owner, _, name = path.partition(".")
+        here = (counter, None) if step.when == "before" else (None, counter)
+        _wrap(getattr(importlib.import_module(module), owner), name, *here)
+        return
+
+    def at_commit(session: Session) -> None:
+        if not session.in_nested_transaction():
+            counter()
+
+    # First of all listeners: what would be queued after the commit is lost with the process.
+    event.listen(Session, f"{step.when}_commit", at_commit, insert=True)
+
+
+class _Counter:
+    """Counts how often the step is reached within its task, and acts at the n-th time."""
+
+    def __init__(self, step: Step, app: Flask) -> None:
+        self.step = step
+        self.app = app
+        self.left = 0
+
+    def begin(self, job: Any) -> None:
+        """A job begins, in a process of its own."""
+        self.left = self.step.count if job.func_name.endswith("." + self.step.task) else 0
+
+    def __call__(self, *_: Any) -> None:
+        if not self.left:
+            return
+        self.left -= 1
+        if self.left:
+            return
+        if self.step.then == "wait":
+            redis = self.app.extensions["redis"]
+            redis.set(TO_GO_ON + ":reached", 1)
+            redis.blpop([TO_GO_ON], timeout=60)
+            return
+        if self.step.then == "kill worker":
+            os.kill(os.getppid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _wrap(owner: Any, name: str, before: Callable[..., None] | None, after: Callable[..., None] | None) -> None:
+    method = getattr(owner, name)
+
+    @wraps(method)
+    def stepped(self: Any, *arguments: Any, **named: Any) -> Any:
+        if before is not None:
+            before(self)
+        answer = method(self, *arguments, **named)
+        if after is not None:
+            after(self)
+        return answer
+
+    setattr(owner, name, stepped)
