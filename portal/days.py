@@ -46,7 +46,7 @@ def last_days(now: datetime, zone: ZoneInfo) -> list[Day]:
         days = msgspec.json.decode(remembered, type=list[Day])
     else:
         days = _count(past, zone)
-        redis().setex(name, REMEMBERED_SECONDS, msgspec.json.encode(days))
+        redis().set(name, msgspec.json.encode(days), ex=REMEMBERED_SECONDS)
     return days + _count([today], zone)
 
 
@@ -63,8 +63,8 @@ def _count(days: Sequence[date], zone: ZoneInfo) -> list[Day]:
     )
     counts = []
     for moment in (Document.ordered_at, HeldOrder.held_at):
-        rows = select(moment).where(moment >= wanted.c.since, moment < wanted.c.until).limit(MOST_A_DAY)
-        rows = rows.correlate(wanted).subquery()
+        of_day = select(moment).where(moment >= wanted.c.since, moment < wanted.c.until).limit(MOST_A_DAY)
+        rows = of_day.correlate(wanted).subquery()
         counts.append(select(func.count().label("n")).select_from(rows).lateral())
     orders, held = counts
     query = select(wanted.c.place, orders.c.n, held.c.n).select_from(wanted).join(orders, true()).join(held, true())

@@ -85,7 +85,7 @@ def _platform() -> Platform:
 
 def _connect(platform: Platform) -> None:
     """Agree at the marketplace's page, over HTTP, as the seller's browser does."""
-    if platform.connection == Connection.AUTHENTICATED:
+    if _is_connected(platform):
         return
     url = platforms.connect(platform)
     db.session.commit()
@@ -104,8 +104,12 @@ def _connect(platform: Platform) -> None:
         browser.get(urljoin(page.url, back.headers["Location"]), timeout=SECONDS, allow_redirects=False)
     platforms.refresh(platform)
     db.session.commit()
-    if platform.connection != Connection.AUTHENTICATED:
+    if not _is_connected(platform):
         raise Unavailable("The sandbox marketplace could not be connected; CONNECT on the platform's page tries again.")
+
+
+def _is_connected(platform: Platform) -> bool:
+    return platform.connection == Connection.AUTHENTICATED
 
 
 def _place(orders: int) -> None:

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from flask import request, url_for
 from sqlalchemy import ColumnElement, Select, func, literal, select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute
 
 from portal.extensions import db
 
@@ -27,10 +28,15 @@ COUNTED = 1_000
 # Longer than any number, name or tracking number that is searched for.
 LONGEST_SEARCH = 120
 
+# A column, as a model's attribute or as an expression, and a query of any columns.
+Column = ColumnElement[Any] | InstrumentedAttribute[Any]
+Query = Select[*tuple[Any, ...]]
+
 BIGGEST_INT = 2**63 - 1
 
 # A row's id in a route: what no bigint holds is not found, rather than an error of the database.
 ID = f"<int(max={BIGGEST_INT}):id>"
+SMALL_ID = f"<int(max={2**31 - 1}):id>"  # of tables whose ids are plain integers
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ class Sort:
     """An order of a list. Each row's key is unique; its columns are those of an index, in that order."""
 
     name: str
-    key: tuple[ColumnElement[Any], ...]
+    key: tuple[Column, ...]
     descending: bool = False
 
     def turned(self) -> Self:
@@ -77,7 +83,7 @@ class Window:
     backwards: bool = False
     rows: int = PAGE_ROWS
 
-    def on(self, query: Select[Any], key: Sequence[ColumnElement[Any]] | None = None) -> Select[Any]:
+    def on(self, query: Query, key: Sequence[Column] | None = None) -> Query:
         """The query in the window's order, limited to one row more than shown, which tells of a further page.
 
         `key` are the sort's columns as the query names them, where it does so otherwise.
@@ -89,7 +95,7 @@ class Window:
             query = query.where(row < edge if self._falls else row > edge)
         return self.ordered(query, columns).limit(self.rows + 1)
 
-    def ordered(self, query: Select[Any], key: Sequence[ColumnElement[Any]]) -> Select[Any]:
+    def ordered(self, query: Query, key: Sequence[Column]) -> Query:
         return query.order_by(*(column.desc() if self._falls else column.asc() for column in key))
 
     @property
@@ -145,10 +151,9 @@ class View:
 
     def url(self, **changes: str | None) -> str:
         """The address of this list with other settings. A change leads to the beginning; None takes a setting out."""
-        query: dict[str, Any] = dict(self.raw)
-        if self.sort.in_url != self.sorts[0].in_url:
-            query["sort"] = self.sort.in_url
-        query.update(changes)
+        query: dict[str, Any] = {**self.raw, "sort": self.sort.in_url, **changes}
+        if query["sort"] == self.sorts[0].in_url:
+            del query["sort"]
         return url_for(self.endpoint, **self.route, **{name: value for name, value in query.items() if value})
 
     def sort_url(self, name: str) -> str | None:
@@ -212,13 +217,13 @@ def page_of(
     )
 
 
-def count_up_to(query: Select[Any], most: int = COUNTED) -> int | None:
+def count_up_to(query: Query, most: int = COUNTED) -> int | None:
     """How many rows the query finds, None if they are more than `most`. Reads no more than these."""
     counted: int = db.session.scalar(select(func.count()).select_from(query.limit(most + 1).subquery()))
     return counted if counted <= most else None
 
 
-def prefix(column: ColumnElement[Any], start: str) -> ColumnElement[bool]:
+def prefix(column: Column, start: str) -> ColumnElement[bool]:
     """True where the column begins with `start`: as a range, which an index serves under a row policy (LIKE not)."""
     end = _after(start)
     return (column >= start) & (column < end) if end else column >= start
@@ -230,7 +235,7 @@ def encoded_key(key: Iterable[Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(values, separators=(",", ":")).encode()).decode().rstrip("=")
 
 
-def decoded_key(text: str, columns: Sequence[ColumnElement[Any]]) -> tuple[Any, ...] | None:
+def decoded_key(text: str, columns: Sequence[Column]) -> tuple[Any, ...] | None:
     """The key that `encoded_key` wrote, or None where the text is not one of these columns."""
     try:
         values = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Flask, Response, abort, request
+from flask import Flask, Response, abort, current_app, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from rq import Worker
+from rq.exceptions import NoSuchJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
+from rq.worker import BaseWorker
 from rq_dashboard import web
+from werkzeug.exceptions import NotFound
 
 from portal.extensions import login
 from portal.tenants.models import Role
@@ -33,7 +36,7 @@ class JSONJob(Job):
     """A job whose arguments are JSON."""
 
     @classmethod
-    def fetch(cls, id: str, connection: Any, serializer: Any = None) -> Job:
+    def fetch(cls, id: str, connection: Any = None, serializer: Any = None) -> Job:
         return super().fetch(id, connection=connection, serializer=serializer or JSONSerializer)
 
 
@@ -41,7 +44,7 @@ class JSONWorker(Worker):
     """A worker whose jobs are JSON."""
 
     @classmethod
-    def all(cls, connection: Any = None, **options: Any) -> list[Worker]:  # type: ignore[override]
+    def all(cls, connection: Any = None, **options: Any) -> list[BaseWorker]:  # type: ignore[override]
         return super().all(connection=connection, serializer=JSONSerializer, **options)
 
 
@@ -53,6 +56,7 @@ def init_app(app: Flask) -> None:
     web.Job, web.Worker = JSONJob, JSONWorker
     web.setup_rq_connection(app)
     app.before_request(_operators_only)
+    app.register_error_handler(NoSuchJobError, _gone)
     app.after_request(_allow_its_scripts)
     app.register_blueprint(web.blueprint, url_prefix=PREFIX)
 
@@ -62,11 +66,16 @@ def _operators_only() -> ResponseReturnValue | None:
         return None
     if not current_user.is_authenticated:
         return login.unauthorized()
-    if not current_user.may(Role.OPERATOR):
-        abort(404)
+    if not current_user.may(Role.OPERATOR) or (request.view_args or {}).get("instance_number"):
+        abort(404)  # there is one Redis, number 0
     if request.method not in ("GET", "HEAD") or request.endpoint == CHANGES_BY_GET:
         abort(403, "The queues are shown here, not changed. What went wrong is tried again by itself.")
     return None
+
+
+def _gone(error: NoSuchJobError) -> ResponseReturnValue:
+    """A job that has ended is forgotten after a while; its address may still be open somewhere."""
+    return current_app.handle_http_exception(NotFound())
 
 
 def _allow_its_scripts(response: Response) -> Response:

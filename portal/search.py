@@ -38,7 +38,7 @@ def index() -> ResponseReturnValue:
     term = " ".join(parse_order_id(request.args.get("q", "")[:LONGEST_SEARCH]).split())
     if not term:
         return render_template("search/index.html", term="", hits={}, cut=False, platforms={})
-    platforms = dict(db.session.execute(select(Platform.id, Platform.name)).tuples().all())
+    platforms = dict(db.session.execute(select(Platform.id, Platform.name)).all())
     exact = _exactly(term, list(platforms))
     if len(exact) == 1:
         return redirect(url_for("documents.show", id=exact.pop()))

@@ -3,6 +3,26 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
+from typing import Any
+
+from flask import request
+from flask_wtf import FlaskForm
+from wtforms import SelectChoice
+
+
+class Form(FlaskForm):
+    """A form that reads the fields of a form and nothing else: files and JSON would bring values of any type."""
+
+    def __init__(self, **options: Any) -> None:
+        if request.method == "POST":
+            options.setdefault("formdata", request.form)
+        super().__init__(**options)
+
+
+def choices(of: Iterable[tuple[Any, Any]]) -> list[SelectChoice]:
+    """What a SelectField offers: pairs of value and label."""
+    return [SelectChoice(value, label) for value, label in of]
 
 
 def one_line(typed: str | None) -> str | None:

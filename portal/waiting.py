@@ -66,7 +66,7 @@ def _ask(app: Flask, cloud: Cloud, reference: str, name: str) -> Waiting:
             answer = Waiting(problem=str(problem))
         except RedisError as error:
             return Waiting(problem=type(error).__name__)
-        redis().setex(name, REMEMBERED_SECONDS, msgspec.json.encode(answer))
+        redis().set(name, msgspec.json.encode(answer), ex=REMEMBERED_SECONDS)
         return answer
 
 

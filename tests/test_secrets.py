@@ -61,6 +61,27 @@ def test_reseal_moves_every_secret_to_the_first_key(keys: Flask, make_tenant, as
     assert runner.invoke(args=["reseal"]).exit_code == 0  # back, for the other tests
 
 
+def test_reseal_names_a_secret_that_no_key_opens_and_moves_the_others(keys: Flask, make_tenant, as_tenant) -> None:
+    merchant, other = make_tenant(), make_tenant()
+    with as_tenant(merchant):
+        credential = db.session.get_one(Credential, merchant.credential_id)
+        place, kept = credential.secret_place, bytes(credential.client_secret)
+        credential.client_secret = b"\x03abc" + kept
+        db.session.commit()
+    first = keys.config["KEYS"]
+    keys.config["KEYS"] = f"{NEW},{first}"
+    answer = keys.test_cli_runner().invoke(args=["reseal"])
+    assert answer.exit_code == 1
+    assert place in answer.output
+    with as_tenant(other):
+        assert secrets.sealed_with_current_key(db.session.get_one(Credential, other.credential_id).client_secret)
+    with as_tenant(merchant):
+        db.session.get_one(Credential, merchant.credential_id).client_secret = kept
+        db.session.commit()
+    keys.config["KEYS"] = f"{first},{NEW}"
+    assert keys.test_cli_runner().invoke(args=["reseal"]).exit_code == 0  # back, for the other tests
+
+
 def test_without_a_key_nothing_is_stored_or_read(keys: Flask) -> None:
     keys.config["KEYS"] = ""
     with keys.app_context(), pytest.raises(secrets.Refused, match="KONTOR_KEYS"):

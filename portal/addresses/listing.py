@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import BigInteger, Select, any_, literal, select, union
+from sqlalchemy import BigInteger, any_, literal, select, union
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from portal.addresses.models import Address
 from portal.documents.models import Document
 from portal.extensions import db
-from portal.lists import Filter, Sort, Window, count_up_to, prefix
+from portal.lists import Filter, Query, Sort, Window, count_up_to, prefix
 
 # A search considers this many addresses of each kind of match, and says so where there are more.
 MOST_FOUND = 200
@@ -87,5 +87,5 @@ def document_key(row: Any) -> tuple[Any, ...]:
     return (row.ordered_at, row.id)
 
 
-def _these(query: Select[Any], found: Sequence[int] | None) -> Select[Any]:
+def _these(query: Query, found: Sequence[int] | None) -> Query:
     return query if found is None else query.where(Address.id == any_(literal(list(found), ARRAY(BigInteger))))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 
 from portal.automation.models import Run, RunState
 from portal.documents.models import IntakePage
 from portal.extensions import db
-from portal.lists import Sort, Window, count_up_to
+from portal.lists import Query, Sort, Window, count_up_to
 
 NEWEST = Sort("newest", (Run.id,), descending=True)
 
@@ -36,7 +35,7 @@ def pages_of(run: Run) -> Sequence[IntakePage]:
     return found
 
 
-def _these(query: Select[Any], state: RunState | None, platform_id: int | None) -> Select[Any]:
+def _these(query: Query, state: RunState | None, platform_id: int | None) -> Query:
     if state is not None:
         query = query.where(Run.state == state)
     return query if platform_id is None else query.where(Run.platform_id == platform_id)

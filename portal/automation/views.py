@@ -28,7 +28,7 @@ STATES = {
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
-    platforms = dict(db.session.execute(select(Platform.id, Platform.name).order_by(Platform.number)).tuples().all())
+    platforms = dict(db.session.execute(select(Platform.id, Platform.name).order_by(Platform.number)).all())
     filters = (
         Filter("state", _l("State"), lambda typed: typed if typed in set(RunState) else None, lambda s: STATES[s]),
         Filter("platform", _l("Platform"), lambda typed: _among(typed, platforms), lambda id: platforms[id]),

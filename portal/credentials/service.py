@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from flask import current_app
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -64,7 +65,13 @@ def update_credential(credential: Credential, name: str, address: str, client_id
 def delete_credential(credential: Credential, platforms: int) -> None:
     """Remove a credential that none of the tenant's `platforms` uses. Raises InUse."""
     if platforms:
-        raise InUse(_("%(count)s platforms use this credential. Give them another one first.", count=platforms))
+        raise InUse(
+            ngettext(
+                "%(num)d platform uses this credential, so it cannot be removed.",
+                "%(num)d platforms use this credential, so it cannot be removed.",
+                platforms,
+            )
+        )
     db.session.delete(credential)
     db.session.flush()
 

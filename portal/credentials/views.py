@@ -13,6 +13,7 @@ from portal.credentials.forms import KINDS, CredentialForm
 from portal.credentials.models import Credential
 from portal.credentials.transport import checked_address
 from portal.extensions import db
+from portal.lists import SMALL_ID
 from portal.platforms.models import Platform
 from portal.tenants.access import require, require_user
 from portal.tenants.forms import ConfirmForm
@@ -55,7 +56,7 @@ def create() -> ResponseReturnValue:
     return render_template("credentials/new.html", form=form), 422
 
 
-@bp.get("/<int:id>")
+@bp.get(f"/{SMALL_ID}")
 def edit(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
     credential: Credential = db.get_or_404(Credential, id)
@@ -63,7 +64,7 @@ def edit(id: int) -> ResponseReturnValue:
     return _edit_page(credential, CredentialForm(data=kept, needs_secret=False))
 
 
-@bp.post("/<int:id>")
+@bp.post(f"/{SMALL_ID}")
 def update(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
     credential: Credential = db.get_or_404(Credential, id)
@@ -85,7 +86,7 @@ def update(id: int) -> ResponseReturnValue:
     return _edit_page(credential, form), 422
 
 
-@bp.post("/<int:id>/test")
+@bp.post(f"/{SMALL_ID}/test")
 def test(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
     credential: Credential = db.get_or_404(Credential, id)
@@ -95,7 +96,7 @@ def test(id: int) -> ResponseReturnValue:
     return redirect(url_for("credentials.edit", id=id))
 
 
-@bp.post("/<int:id>/delete")
+@bp.post(f"/{SMALL_ID}/delete")
 def delete(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
     credential: Credential = db.get_or_404(Credential, id)

@@ -21,7 +21,6 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Integer,
-    Select,
     String,
     any_,
     func,
@@ -37,7 +36,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from portal.addresses.models import Address
 from portal.documents.models import SHIP_BY_OR_LAST, TO_SHIP, Document, State
 from portal.extensions import db
-from portal.lists import Sort, Window, count_up_to, prefix
+from portal.lists import Column, Query, Sort, Window, count_up_to, prefix
 from portal.shipments.models import Shipment
 
 # A search considers this many customers, and this many documents of each, of a number's beginning
@@ -197,7 +196,7 @@ def of_order(order_id: str, platform_ids: Sequence[int]) -> ColumnElement[bool]:
     return (Document.platform_id == any_(literal(list(platform_ids), ARRAY(Integer)))) & (Document.order_id == order_id)
 
 
-def tracked(term: str) -> Select[Any]:
+def tracked(term: str) -> Query:
     """The shipments with a tracking number, as typed or as carriers write it."""
     spellings = {term, term.replace(" ", ""), term.replace(" ", "").upper()}
     return select(Shipment.document_id, Shipment.id).where(Shipment.tracking_number.in_(sorted(spellings)))
@@ -212,7 +211,7 @@ def _combinations(wanted: Wanted, platform_ids: Sequence[int], sort: Sort) -> An
     """Each combination of the filters' values that is wanted, as rows."""
     platforms = platform_ids if wanted.platform_id is None else [wanted.platform_id]
     states = [State(wanted.state)] if wanted.state and wanted.state != TO_SHIP_STATE else list(State)
-    fulfilled = FULFILLED_BY if wanted.fulfilled_by is None else (wanted.fulfilled_by,)
+    fulfilled: tuple[str, ...] = FULFILLED_BY if wanted.fulfilled_by is None else (wanted.fulfilled_by,)
     if wanted.state == TO_SHIP_STATE:
         states, fulfilled = list(STATES_TO_SHIP), tuple(by for by in fulfilled if by == "merchant")
     if sort.name == BY_SHIP_DATE.name:  # its index holds both states
@@ -229,7 +228,7 @@ def _combinations(wanted: Wanted, platform_ids: Sequence[int], sort: Sort) -> An
     )
 
 
-def _of(combination: Any, wanted: Wanted, zone: ZoneInfo, sort: Sort, *columns: ColumnElement[Any]) -> Select[Any]:
+def _of(combination: Any, wanted: Wanted, zone: ZoneInfo, sort: Sort, *columns: Column) -> Query:
     """The documents of one combination."""
     query = select(*columns).where(Document.platform_id == combination.c.platform_id, *_days(wanted, zone))
     if sort.name == BY_SHIP_DATE.name:

@@ -141,7 +141,7 @@ def clean(text: str, longest: int = LONGEST_TEXT) -> str:
     NUL would be refused by PostgreSQL; a line break or a direction mark in a name would
     break labels and let one name look like another. Joiners stay: scripts need them.
     """
-    if text.isascii() and text.isprintable():
+    if text.isascii() and text.isprintable() and "  " not in text:
         return text[:longest].strip()
     if text.isprintable() and unicodedata.is_normalized("NFC", text):  # most names and titles: nothing to take out
         return " ".join(text.split())[:longest]

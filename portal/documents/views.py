@@ -91,7 +91,7 @@ def fetch_now() -> ResponseReturnValue:
     asked = [platform for platform in asking.platforms() if chosen in ("", str(platform.id))]
     answer, waiting = asking.ask_marketplace(order_id, asked)
     started = [runs.start_fetch(platform, "person") for platform in waiting]
-    return _answer(answer, asked=True, run=started[0] if started else None)
+    return _answer(answer, asked=bool(asked), run=started[0] if started else None)
 
 
 def _answer(answer: asking.Answer | None, **more: object) -> ResponseReturnValue:
@@ -107,4 +107,4 @@ def _answer(answer: asking.Answer | None, **more: object) -> ResponseReturnValue
 
 def _platform_names() -> dict[int, str]:
     """The tenant's platforms, by id, in the order of their numbers."""
-    return dict(db.session.execute(select(Platform.id, Platform.name).order_by(Platform.number)).tuples().all())
+    return dict(db.session.execute(select(Platform.id, Platform.name).order_by(Platform.number)).all())

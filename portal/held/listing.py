@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import Select, select
+from sqlalchemy import select
 
 from portal.documents.models import HeldOrder
 from portal.extensions import db
-from portal.lists import Filter, Sort, Window, count_up_to
+from portal.lists import Filter, Query, Sort, Window, count_up_to
 
 NEWEST = Sort("held", (HeldOrder.held_at, HeldOrder.id), descending=True)
 
@@ -63,5 +63,5 @@ def key_of(row: Any) -> tuple[Any, ...]:
     return (row.held_at, row.id)
 
 
-def _these(query: Select[Any], order_id: str | None) -> Select[Any]:
+def _these(query: Query, order_id: str | None) -> Query:
     return query if order_id is None else query.where(HeldOrder.order_id == order_id)

@@ -41,7 +41,7 @@ def index() -> ResponseReturnValue:
         "held/_table.html" if fragment else "held/index.html",
         view=view,
         page=page,
-        platforms=dict(db.session.execute(select(Platform.id, Platform.name)).tuples().all()),
+        platforms=dict(db.session.execute(select(Platform.id, Platform.name)).all()),
         causes=listing.CAUSES,
         components=listing.COMPONENTS,
         most_at_once=service.MOST_AT_ONCE,
@@ -92,6 +92,7 @@ def readable(payload: bytes) -> str:
     if len(payload) > LONGEST_PAYLOAD:
         return text + "\n…"
     try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+        indented = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):
         return text
+    return indented.encode(errors="replace").decode()  # half a character, as JSON may hold one, is none

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from wtforms import BooleanField, Field, IntegerField, SelectField, StringField, ValidationError
-from wtforms.validators import InputRequired, Length, NumberRange
+from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
 
 from portal.errors import Refused
 from portal.marketplaces import parse_countries
-from portal.typed import one_line
+from portal.typed import Form, one_line
 
 LARGEST_NUMBER = 999_999
 
 
-class PlatformForm(FlaskForm):
+class PlatformForm(Form):
     """`marketplaces` keeps what was typed; `marketplace_ids` is what it means."""
 
     number = IntegerField(_l("Number"), [InputRequired(), NumberRange(1, LARGEST_NUMBER)])
-    name = StringField(_l("Name"), [InputRequired(), Length(max=60)], filters=[one_line])
+    name = StringField(_l("Name"), [DataRequired(), Length(max=60)], filters=[one_line])
     active = BooleanField(_l("Active"), default=True, description=_l("Off: orders are neither collected nor fetched."))
     credential = SelectField(_l("Credential"), coerce=int)
     marketplaces = StringField(
         _l("Marketplaces"),
-        [InputRequired(), Length(max=200)],
+        [DataRequired(), Length(max=200)],
         filters=[one_line],
         description=_l("Country codes of one region, such as DE;UK;PL."),
     )
@@ -37,7 +36,7 @@ class PlatformForm(FlaskForm):
             raise ValidationError(str(refused)) from refused
 
 
-class DisconnectForm(FlaskForm):
+class DisconnectForm(Form):
     """Confirmed by typing the platform's name."""
 
-    name = StringField(_l("Name of the platform"), [InputRequired()], filters=[one_line])
+    name = StringField(_l("Name of the platform"), [DataRequired()], filters=[one_line])

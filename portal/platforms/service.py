@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -56,8 +57,8 @@ class CloudConnection(msgspec.Struct):
 
 
 def name_key(name: str) -> str:
-    """What "the same name" means: case and spaces do not count."""
-    return "".join(name.split()).casefold()
+    """What "the same name" means, here as in the cloud: case, width and spaces do not count."""
+    return "".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def next_number() -> int:

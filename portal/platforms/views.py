@@ -15,6 +15,7 @@ from portal.automation.models import Run
 from portal.credentials.models import Credential
 from portal.errors import Refused, Unavailable
 from portal.extensions import db
+from portal.lists import SMALL_ID
 from portal.platforms import service
 from portal.platforms.forms import DisconnectForm, PlatformForm
 from portal.platforms.models import Connection, Platform
@@ -22,6 +23,7 @@ from portal.tenants.access import require, require_user
 from portal.tenants.forms import ConfirmForm
 from portal.tenants.models import Role
 from portal.tenants.session import current_tenant
+from portal.typed import choices
 
 bp = Blueprint("platforms", __name__, url_prefix="/platforms")
 bp.before_request(require_user)
@@ -84,7 +86,7 @@ def create() -> ResponseReturnValue:
     return render_template("platforms/new.html", form=form), 422
 
 
-@bp.get("/<int:id>")
+@bp.get(f"/{SMALL_ID}")
 def show(id: int) -> ResponseReturnValue:
     platform = _platform(id)
     code = request.args.get("connection")
@@ -96,7 +98,7 @@ def show(id: int) -> ResponseReturnValue:
     return _show_page(platform, problem=problem, returned=code)
 
 
-@bp.get("/<int:id>/edit")
+@bp.get(f"/{SMALL_ID}/edit")
 def edit(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
     platform = _platform(id)
@@ -104,7 +106,7 @@ def edit(id: int) -> ResponseReturnValue:
     return render_template("platforms/edit.html", platform=platform, form=form)
 
 
-@bp.post("/<int:id>/edit")
+@bp.post(f"/{SMALL_ID}/edit")
 def update(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
     platform = _platform(id)
@@ -136,7 +138,7 @@ def update(id: int) -> ResponseReturnValue:
     return render_template("platforms/edit.html", platform=platform, form=form, problem=problem), status
 
 
-@bp.get("/<int:id>/connection")
+@bp.get(f"/{SMALL_ID}/connection")
 def connection(id: int) -> ResponseReturnValue:
     """The card with the connection's state, asked of the cloud: REFRESH, and what the page does by itself."""
     platform = _platform(id)
@@ -146,7 +148,7 @@ def connection(id: int) -> ResponseReturnValue:
     return _card(platform, problem)
 
 
-@bp.post("/<int:id>/connection")
+@bp.post(f"/{SMALL_ID}/connection")
 def connect(id: int) -> ResponseReturnValue:
     """CONNECT: on to the marketplace's consent page, in the tab that the form opens."""
     require(Role.ADMIN)
@@ -163,13 +165,13 @@ def connect(id: int) -> ResponseReturnValue:
         return _show_page(platform, problem=str(problem)), 503 if isinstance(problem, Unavailable) else 422
 
 
-@bp.get("/<int:id>/disconnection")
+@bp.get(f"/{SMALL_ID}/disconnection")
 def confirm_disconnection(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
     return render_template("platforms/disconnect.html", platform=_platform(id), form=DisconnectForm())
 
 
-@bp.post("/<int:id>/disconnection")
+@bp.post(f"/{SMALL_ID}/disconnection")
 def disconnect(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
     platform = _platform(id)
@@ -183,7 +185,7 @@ def disconnect(id: int) -> ResponseReturnValue:
     return render_template("platforms/disconnect.html", platform=platform, form=form), 422
 
 
-@bp.post("/<int:id>/fetches")
+@bp.post(f"/{SMALL_ID}/fetches")
 def fetch(id: int) -> ResponseReturnValue:
     """FETCH NOW: what waits in the cloud, and a look at the marketplace for what is newer."""
     platform = _platform(id)
@@ -235,5 +237,5 @@ def _card(platform: Platform, problem: str | None) -> str:
 
 def _with_credentials(form: PlatformForm) -> PlatformForm:
     credentials = db.session.scalars(select(Credential).order_by(Credential.name))
-    form.credential.choices = [(credential.id, credential.name) for credential in credentials]
+    form.credential.choices = choices((credential.id, credential.name) for credential in credentials)
     return form

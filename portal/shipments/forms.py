@@ -10,14 +10,14 @@ from zoneinfo import ZoneInfo
 from flask import request
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from wtforms import BooleanField, DateField, Field, SelectField, StringField, ValidationError
-from wtforms.validators import InputRequired, Length
+from wtforms.validators import DataRequired, InputRequired, Length
 
 from portal.shipments.carriers import Spelling
 from portal.shipments.models import Carrier
 from portal.shipments.parcel import Article, ShipmentRefused, moment_of
 from portal.shipments.tracking import unprintable
+from portal.typed import Form, choices
 
 # Lines a form offers at once. An order with more open lines goes out in several parcels anyway.
 LINES_SHOWN = 200
@@ -33,7 +33,7 @@ def _stripped(typed: str | None) -> str:
     return (typed or "").strip()
 
 
-class ShipmentForm(FlaskForm):
+class ShipmentForm(Form):
     """A parcel. The quantities are not fields of WTForms: there is one a line, named quantity-<position>.
 
     A form that brings no quantity at all means everything that is offered.
@@ -46,7 +46,7 @@ class ShipmentForm(FlaskForm):
 
     def __init__(self, carriers: Sequence[Carrier], articles: Sequence[Article], **defaults: Any) -> None:
         super().__init__(**defaults)
-        self.carrier.choices = [(carrier.id, carrier.name) for carrier in carriers]
+        self.carrier.choices = choices((carrier.id, carrier.name) for carrier in carriers)
         self.typed = _typed_quantities(request.form) if self.is_submitted() else {}
         self.quantity_errors: list[str] = []
         self.offer(articles)
@@ -84,7 +84,7 @@ class ShipmentForm(FlaskForm):
             add_error(self, refused.field, str(refused))
 
 
-class RetryForm(FlaskForm):
+class RetryForm(Form):
     """A failed report, corrected or as it was."""
 
     carrier = SelectField(_l("Carrier"), coerce=int)
@@ -92,16 +92,16 @@ class RetryForm(FlaskForm):
 
     def __init__(self, carriers: Sequence[Carrier], **defaults: Any) -> None:
         super().__init__(**defaults)
-        self.carrier.choices = [(carrier.id, carrier.name) for carrier in carriers]
+        self.carrier.choices = choices((carrier.id, carrier.name) for carrier in carriers)
 
 
-class CarrierForm(FlaskForm):
+class CarrierForm(Form):
     """A carrier as the tenant calls it, and as the marketplace spells it."""
 
-    name = StringField(_l("Name"), [InputRequired(_l("Enter a name.")), Length(max=60)], filters=[_stripped])
+    name = StringField(_l("Name"), [DataRequired(_l("Enter a name.")), Length(max=60)], filters=[_stripped])
     marketplace_code = StringField(
         _l("Code at the marketplace"),
-        [InputRequired(_l("Enter the code, or “Other”.")), Length(max=60)],
+        [DataRequired(_l("Enter the code, or “Other”.")), Length(max=60)],
         filters=[_stripped],
         description=_l("Letter by letter as Amazon lists it, for instance DHL or Deutsche Post; else Other."),
     )
@@ -139,7 +139,7 @@ class CarrierForm(FlaskForm):
         _check_printable(field)
 
 
-def add_error(form: FlaskForm, field: str, sentence: str) -> None:
+def add_error(form: Form, field: str, sentence: str) -> None:
     """Show a sentence at a field of the form, or above all of them where `field` is ""."""
     if field:
         form[field].errors = [*form[field].errors, sentence]

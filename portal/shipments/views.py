@@ -15,7 +15,7 @@ from portal.documents.models import Document
 from portal.documents.page import document_page
 from portal.extensions import db
 from portal.http import not_found
-from portal.lists import ID, Filter, View, page_of
+from portal.lists import ID, SMALL_ID, Filter, View, page_of
 from portal.shipments import carriers, listing, service, tracking
 from portal.shipments.carriers import CarrierInUse, CarrierNameTaken, OtherNeedsName
 from portal.shipments.forms import CarrierForm, RetryForm, ShipmentForm
@@ -128,7 +128,7 @@ def new_carrier() -> ResponseReturnValue:
     return render_template("shipments/carrier.html", form=form, carrier=None), 422 if form.errors else 200
 
 
-@bp.route(f"/carriers/{ID}", methods=["GET", "POST"])
+@bp.route(f"/carriers/{SMALL_ID}", methods=["GET", "POST"])
 def edit_carrier(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
     carrier: Carrier = db.get_or_404(Carrier, id)
@@ -146,7 +146,7 @@ def edit_carrier(id: int) -> ResponseReturnValue:
     return render_template("shipments/carrier.html", form=form, carrier=carrier), 422 if form.errors else 200
 
 
-@bp.post(f"/carriers/{ID}/delete")
+@bp.post(f"/carriers/{SMALL_ID}/delete")
 def delete_carrier(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
     carrier: Carrier = db.get_or_404(Carrier, id)

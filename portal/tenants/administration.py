@@ -9,12 +9,14 @@ from flask_login import current_user, login_required
 from sqlalchemy import select
 
 from portal.extensions import db
+from portal.lists import SMALL_ID
 from portal.scope import tenant
 from portal.tenants import service
 from portal.tenants.access import require
 from portal.tenants.blueprint import bp
 from portal.tenants.forms import ROLES, ConfirmForm, InviteForm, RoleForm, TenantForm
 from portal.tenants.models import Role, User
+from portal.typed import choices
 
 
 @bp.get("/settings/users")
@@ -41,7 +43,7 @@ def invite() -> ResponseReturnValue:
     return _users_page(form), 422
 
 
-@bp.post("/settings/users/<int:id>/role")
+@bp.post(f"/settings/users/{SMALL_ID}/role")
 @login_required
 def change_role(id: int) -> ResponseReturnValue:
     user = _other_user(id)
@@ -53,7 +55,7 @@ def change_role(id: int) -> ResponseReturnValue:
     return redirect(url_for("tenants.users"))
 
 
-@bp.post("/settings/users/<int:id>/link")
+@bp.post(f"/settings/users/{SMALL_ID}/link")
 @login_required
 def new_link(id: int) -> ResponseReturnValue:
     """A new sign-in link for somebody who forgot his password."""
@@ -61,7 +63,7 @@ def new_link(id: int) -> ResponseReturnValue:
     return _users_page(_with_roles(InviteForm(formdata=None)), link=service.create_sign_in_link(user), invited=user)
 
 
-@bp.post("/settings/users/<int:id>/delete")
+@bp.post(f"/settings/users/{SMALL_ID}/delete")
 @login_required
 def remove(id: int) -> ResponseReturnValue:
     user = _other_user(id)
@@ -133,5 +135,5 @@ def _grantable() -> list[Role]:
 
 
 def _with_roles(form: InviteForm | RoleForm) -> InviteForm:
-    form.role.choices = [(role, ROLES[role]) for role in _grantable()]
+    form.role.choices = choices((role, ROLES[role]) for role in _grantable())
     return form

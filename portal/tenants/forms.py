@@ -6,12 +6,11 @@ from functools import cache
 from zoneinfo import available_timezones
 
 from flask_babel import lazy_gettext as _l
-from flask_wtf import FlaskForm
 from wtforms import EmailField, HiddenField, PasswordField, SelectField, StringField
-from wtforms.validators import EqualTo, InputRequired, Length, Optional, Regexp
+from wtforms.validators import DataRequired, EqualTo, InputRequired, Length, Optional, Regexp
 
 from portal.tenants.models import Role
-from portal.typed import one_line
+from portal.typed import Form, one_line
 
 LONGEST_NAME = 120
 LONGEST_EMAIL = 254  # what an SMTP path leaves (RFC 5321)
@@ -56,10 +55,10 @@ def password_again(other: str) -> PasswordField:
     )
 
 
-class SignInForm(FlaskForm):
+class SignInForm(Form):
     email = EmailField(
         _l("E-mail address"),
-        [InputRequired(), Length(max=LONGEST_EMAIL)],
+        [DataRequired(), Length(max=LONGEST_EMAIL)],
         filters=[one_line],
         render_kw={"autocomplete": "username"},
     )
@@ -71,21 +70,21 @@ class SignInForm(FlaskForm):
     next = HiddenField()
 
 
-class TenantForm(FlaskForm):
+class TenantForm(Form):
     """A new tenant and its first administrator, who gets a sign-in link."""
 
-    company = StringField(_l("Company"), [InputRequired(), Length(max=LONGEST_NAME)], filters=[one_line])
+    company = StringField(_l("Company"), [DataRequired(), Length(max=LONGEST_NAME)], filters=[one_line])
     customer_number = StringField(
         _l("Customer number"),
-        [InputRequired(), Length(max=30)],
+        [DataRequired(), Length(max=30)],
         filters=[one_line],
         description=_l("As it stands on your invoices. It names new platforms."),
     )
     time_zone = SelectField(_l("Time zone"), choices=time_zones, default="Europe/Berlin")
-    user_name = StringField(_l("Administrator’s name"), [InputRequired(), Length(max=LONGEST_NAME)], filters=[one_line])
+    user_name = StringField(_l("Administrator’s name"), [DataRequired(), Length(max=LONGEST_NAME)], filters=[one_line])
     email = EmailField(
         _l("Administrator’s e-mail address"),
-        [InputRequired(), Length(max=LONGEST_EMAIL), is_email()],
+        [DataRequired(), Length(max=LONGEST_EMAIL), is_email()],
         filters=[one_line],
     )
 
@@ -95,13 +94,13 @@ class FirstRunForm(TenantForm):
 
     user_name = StringField(
         _l("Your name"),
-        [InputRequired(), Length(max=LONGEST_NAME)],
+        [DataRequired(), Length(max=LONGEST_NAME)],
         filters=[one_line],
         render_kw={"autocomplete": "name"},
     )
     email = EmailField(
         _l("Your e-mail address"),
-        [InputRequired(), Length(max=LONGEST_EMAIL), is_email()],
+        [DataRequired(), Length(max=LONGEST_EMAIL), is_email()],
         filters=[one_line],
         render_kw={"autocomplete": "username"},
     )
@@ -109,19 +108,19 @@ class FirstRunForm(TenantForm):
     password_again = password_again("password")
 
 
-class InviteForm(FlaskForm):
-    name = StringField(_l("Name"), [InputRequired(), Length(max=LONGEST_NAME)], filters=[one_line])
+class InviteForm(Form):
+    name = StringField(_l("Name"), [DataRequired(), Length(max=LONGEST_NAME)], filters=[one_line])
     email = EmailField(
-        _l("E-mail address"), [InputRequired(), Length(max=LONGEST_EMAIL), is_email()], filters=[one_line]
+        _l("E-mail address"), [DataRequired(), Length(max=LONGEST_EMAIL), is_email()], filters=[one_line]
     )
     role = SelectField(_l("Role"), coerce=Role, default=Role.CLERK)
 
 
-class RoleForm(FlaskForm):
+class RoleForm(Form):
     role = SelectField(_l("Role"), coerce=Role)
 
 
-class PasswordForm(FlaskForm):
+class PasswordForm(Form):
     """Change one's password. The present one is asked for where there is one."""
 
     present = PasswordField(
@@ -133,5 +132,5 @@ class PasswordForm(FlaskForm):
     password_again = password_again("password")
 
 
-class ConfirmForm(FlaskForm):
+class ConfirmForm(Form):
     """Nothing but the token that shows where the click came from."""

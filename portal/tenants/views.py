@@ -36,7 +36,8 @@ def _typed_email() -> str:
 
 
 def _throttled(limit: RequestLimit) -> Response:
-    minutes = max(1, math.ceil((limit.reset_at - time.time()) / 60))
+    # reset_at is rounded up to the second after.
+    minutes = max(1, math.ceil((limit.reset_at - 1 - time.time()) / 60))
     sentence = ngettext(
         "Too many attempts. Try again in %(num)d minute.", "Too many attempts. Try again in %(num)d minutes.", minutes
     )

@@ -1,0 +1,204 @@
+"""How quickly orders become documents: from the cloud's inbox over HTTP, with one worker.
+
+orders_per_s: from the begin of the run to its end, that is until the last page is acknowledged.
+copy_ratio: what writing a page reaches of what PostgreSQL's COPY does with the very rows.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+import msgspec
+import psycopg
+from sqlalchemy import event
+
+from portal.automation import runs
+from portal.documents import intake
+from portal.documents.fetch import PAGE_ORDERS
+from portal.extensions import db
+from portal.order import Collection
+from portal.platforms.models import Platform
+from portal.scope import tenant
+from tests.benchmarks.filling import fill
+from tests.benchmarks.installation import Installation, Merchant, say, size
+from tests.benchmarks.orders import fill_inbox, orders
+
+ORDERS_PER_S = 3000
+COPY_RATIO = 0.5
+PEAK_MB = 150
+FULL_ORDERS = 40_000
+FULL_DOCUMENTS = 1_000_000
+COPY_PAGES = 10
+ROUNDS = 5
+# What a page of new orders writes, in the order of the foreign keys.
+WRITTEN = ("address", "document", "document_line", "intake_page", "receipt")
+CALLS = [Collection(1, "searchOrders", "bench", 1, datetime.now(UTC))]
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """How a run went."""
+
+    orders: int
+    seconds: float
+    parent_mb: float
+    job_mb: float
+
+
+def run() -> None:
+    """Measure, from empty tables and from full ones."""
+    count, documents = size("ORDERS", FULL_ORDERS), size("DOCUMENTS", FULL_DOCUMENTS)
+    with Installation.run() as installation:
+        merchant = installation.make_merchant()
+        say("intake", **statements(installation, merchant))
+        say("intake", **against_copy(installation, merchant))
+        with installation.web():
+            empty = fetch(installation, merchant, 1, count)
+            say("intake", orders=count, orders_per_s=round(empty.orders / empty.seconds), reference=ORDERS_PER_S)
+            began = time.monotonic()
+            fill(installation, merchant, documents, msgspec.json.encode(next(orders(0))))
+            say("intake", documents=documents, filled_in_s=round(time.monotonic() - began, 1))
+            full = fetch(installation, merchant, 2, count)
+            say("intake", orders=count, orders_per_s_at_1m=round(full.orders / full.seconds), reference=ORDERS_PER_S)
+        say(
+            "intake",
+            peak_mb=round(max(empty.job_mb, full.job_mb, full.parent_mb), 1),
+            parent_mb=round(max(empty.parent_mb, full.parent_mb), 1),
+            reference=PEAK_MB,
+        )
+
+
+def fetch(installation: Installation, merchant: Merchant, series: int, count: int) -> Fetched:
+    """Let one worker fetch so many new orders."""
+    fill_inbox(installation.app, merchant, series, count)
+    with installation.connect() as connection:
+        connection.execute("ANALYZE cloud_order")
+    with installation.app.app_context(), tenant(merchant.tenant_id):
+        run_id = runs.start_fetch(db.session.get_one(Platform, merchant.platform_id), "schedule").id
+        db.session.commit()
+    printed = installation.finish("worker", (sys.executable, "-m", "tests.benchmarks.worker"))
+    with installation.connect() as connection:
+        row = connection.execute(
+            "SELECT state, created, extract(epoch FROM ended_at - started_at)::float, problem FROM run WHERE id = %s",
+            (run_id,),
+        ).fetchone()
+        waiting = connection.execute(
+            "SELECT count(*) FROM cloud_order WHERE platform_id = %s AND state = 'waiting'",
+            (merchant.cloud_platform_id,),
+        ).fetchone()
+    if row is None or row[:2] != ("done", count) or waiting != (0,):
+        raise RuntimeError(f"The run did not do all: {row}, {waiting} waiting.")
+    return Fetched(count, row[2], **json.loads(printed))
+
+
+def statements(installation: Installation, merchant: Merchant) -> dict[str, Any]:
+    """How many SQL statements a page takes, of few orders and of many."""
+    counts = []
+    source = orders(3)
+    with installation.app.app_context(), tenant(merchant.tenant_id):
+        seen = 0
+
+        def count(*_: Any) -> None:
+            nonlocal seen
+            seen += 1
+
+        event.listen(db.engine, "before_cursor_execute", count)
+        for page in (50, PAGE_ORDERS):
+            origin = intake.source_of(db.session.get_one(Platform, merchant.platform_id))
+            arrivals = _arrivals(islice(source, page))
+            db.session.commit()
+            seen = 0
+            intake.commit_page(origin, arrivals, CALLS)
+            counts.append(seen)
+        event.remove(db.engine, "before_cursor_execute", count)
+    return {"statements_per_page": counts[1], "orders_a_page": PAGE_ORDERS, "with_50_orders": counts[0]}
+
+
+def against_copy(installation: Installation, merchant: Merchant) -> dict[str, Any]:
+    """Pages planned and written, against COPY of the very rows in as large transactions; both to empty tables.
+
+    COPY draws no numbers and looks nothing up; it goes past the row policies, which it does not support.
+    """
+    rates: dict[str, list[float]] = {"write": [], "copy": []}
+    with installation.connect() as connection:
+        connection.execute("SELECT set_config('enable_seqscan', 'off', false)")  # as the writing does
+        for series in range(10, 10 + ROUNDS):
+            source = orders(series)
+            pages = [_arrivals(islice(source, PAGE_ORDERS)) for _ in range(COPY_PAGES)]
+            _empty(connection)
+            written = _timed(lambda pages=pages: _write(installation, merchant, pages))  # type: ignore[misc]
+            rows = _rows_by_page(connection)
+            _empty(connection)
+            copied = _timed(lambda rows=rows: _copy(connection, rows))  # type: ignore[misc]
+            rates["write"].append(PAGE_ORDERS * COPY_PAGES / written)
+            rates["copy"].append(PAGE_ORDERS * COPY_PAGES / copied)
+        _empty(connection)
+    ratio = statistics.median(write / copy for write, copy in zip(rates["write"], rates["copy"], strict=True))
+    return {
+        "copy_ratio": round(ratio, 2),
+        "written_per_s": round(statistics.median(rates["write"])),
+        "copied_per_s": round(statistics.median(rates["copy"])),
+        "reference": COPY_RATIO,
+    }
+
+
+def _arrivals(source: Any) -> list[intake.Arrival]:
+    return [intake.Arrival(order, msgspec.json.encode(order), 1) for order in source]
+
+
+def _write(installation: Installation, merchant: Merchant, pages: Sequence[list[intake.Arrival]]) -> None:
+    with installation.app.app_context(), tenant(merchant.tenant_id):
+        origin = intake.source_of(db.session.get_one(Platform, merchant.platform_id))
+        for arrivals in pages:
+            intake.commit_page(origin, arrivals, CALLS)
+
+
+def _rows_by_page(connection: psycopg.Connection[Any]) -> list[list[bytes]]:
+    """The rows of each page and table, as COPY writes and reads them."""
+    of_page = {
+        "address": "id IN (SELECT address_id FROM document d JOIN receipt r ON d.id = document_id WHERE page_id = {0})",
+        "document": "id IN (SELECT document_id FROM receipt WHERE page_id = {0})",
+        "document_line": "document_id IN (SELECT document_id FROM receipt WHERE page_id = {0})",
+        "intake_page": "id = {0}",
+        "receipt": "page_id = {0}",
+    }
+    pages = []
+    for (page_id,) in connection.execute("SELECT id FROM intake_page ORDER BY id").fetchall():
+        tables = []
+        for table in WRITTEN:
+            buffer = io.BytesIO()
+            query = f"COPY (SELECT * FROM {table} WHERE {of_page[table].format(page_id)}) TO STDOUT (FORMAT binary)"
+            with connection.cursor().copy(query) as copy:  # type: ignore[call-overload]
+                for block in copy:
+                    buffer.write(block)
+            tables.append(buffer.getvalue())
+        pages.append(tables)
+    return pages
+
+
+def _copy(connection: psycopg.Connection[Any], pages: Sequence[Sequence[bytes]]) -> None:
+    for tables in pages:
+        with connection.transaction():
+            for table, rows in zip(WRITTEN, tables, strict=True):
+                with connection.cursor().copy(f"COPY {table} FROM STDIN (FORMAT binary)") as copy:  # type: ignore[call-overload]
+                    copy.write(rows)
+
+
+def _empty(connection: psycopg.Connection[Any]) -> None:
+    connection.execute(f"TRUNCATE {', '.join(WRITTEN)}, shipment, shipment_item, held_order")  # type: ignore[call-overload]
+    connection.execute("CHECKPOINT")
+
+
+def _timed(what: Callable[[], None]) -> float:
+    began = time.perf_counter()
+    what()
+    return time.perf_counter() - began

@@ -1,0 +1,158 @@
+"""How long the server takes for the list pages, with a hundred documents in the tenant and with a million.
+
+p95_ms is with a million. growth is the median with a million by the median with a hundred: both show
+as many rows (`rows` says how many), so what grows is the looking up.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+from flask.testing import FlaskClient
+
+from tests.benchmarks.filling import fill
+from tests.benchmarks.installation import Installation, Merchant, say, size
+from tests.benchmarks.orders import orders
+
+P95_MS = 50
+GROWTH = 1.5
+FEW_DOCUMENTS = 100
+FULL_DOCUMENTS = 1_000_000
+FULL_SAMPLES = 60
+WARM_UPS = 3
+
+# Every list, by filter, order and search. {order_id}, {number} and {tracking} are those of a document in
+# the midst. "last" are the last rows, which are the first in the order turned round, and the page before them.
+PAGES = {
+    "dashboard": "/",
+    "documents": "/documents/",
+    "documents, last": "/documents/?sort=date",
+    "documents, second": "/documents/ > next",
+    "documents, last but one": "/documents/?sort=date > next",
+    "documents by number": "/documents/?sort=-number",
+    "documents by number, last": "/documents/?sort=number",
+    "documents to ship": "/documents/?state=to_ship",
+    "documents to ship, second": "/documents/?state=to_ship > next",
+    "documents open": "/documents/?state=open",
+    "documents open by number": "/documents/?state=open&sort=-number",
+    "documents of the platform": "/documents/?platform={platform}",
+    "documents shipped by us": "/documents/?fulfilled_by=merchant",
+    "documents open, of the platform, by us": "/documents/?state=open&platform={platform}&fulfilled_by=merchant",
+    "documents since": "/documents/?since=2000-01-01",
+    "documents until, to ship": "/documents/?until=2199-01-01&state=to_ship",
+    "documents, search by order": "/documents/?q={order_id}",
+    "documents, search by number": "/documents/?q={number}",
+    "documents, search by tracking number": "/documents/?q={tracking}",
+    "documents, search by a name of many": "/documents/?q=s",
+    "documents, search in vain": "/documents/?q=nobody is called so",
+    "held": "/held/",
+    "held, second": "/held/ > next",
+    "held, search": "/held/?q=000-0000000-0000000",
+    "addresses": "/addresses/",
+    "addresses, last": "/addresses/?sort=number",
+    "addresses by name": "/addresses/?sort=name",
+    "addresses by name, second": "/addresses/?sort=name > next",
+    "addresses, search": "/addresses/?q=s",
+    "shipments": "/shipments/",
+    "shipments, second": "/shipments/ > next",
+    "shipments confirmed": "/shipments/?state=confirmed",
+    "shipments, search": "/shipments/?q={tracking}",
+    "jobs": "/jobs/",
+    "jobs done": "/jobs/?state=done",
+    "search by order": "/search?q={order_id}",
+    "search by name": "/search?q=s",
+}
+NEXT = re.compile(r'href="([^"]*[?&](?:amp;)?after=[^"]*)"')
+ROW = re.compile(r"<tr[ >]")
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A page, so often."""
+
+    milliseconds: Sequence[float]
+    rows: int
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.milliseconds)
+
+    @property
+    def p95(self) -> float:
+        return statistics.quantiles(self.milliseconds, n=20, method="inclusive")[18]
+
+
+def run() -> None:
+    """Measure; a page that does not answer is an error, not left out."""
+    documents, samples = size("DOCUMENTS", FULL_DOCUMENTS), size("SAMPLES", FULL_SAMPLES)
+    payload = msgspec.json.encode(next(orders(0)))
+    with Installation.run() as installation:
+        few, many = installation.make_merchant("Klein GmbH"), installation.make_merchant("Groß GmbH")
+        fill(installation, few, FEW_DOCUMENTS, payload)
+        small = {name: timed(installation, few, page, samples) for name, page in PAGES.items()}
+        fill(installation, many, documents, payload)
+        large = {name: timed(installation, many, page, samples) for name, page in PAGES.items()}
+    for name in PAGES:
+        say(
+            "pages",
+            page=name,
+            p95_ms=round(large[name].p95, 1),
+            growth=round(large[name].median / small[name].median, 2),
+            median_ms=round(large[name].median, 1),
+            median_ms_at_100=round(small[name].median, 1),
+            rows=large[name].rows,
+            rows_at_100=small[name].rows,
+        )
+    say(
+        "pages",
+        page="all",
+        documents=documents,
+        p95_ms=round(max(page.p95 for page in large.values()), 1),
+        reference=P95_MS,
+        slowest=max(large, key=lambda name: large[name].p95),
+    )
+    growth = {name: large[name].median / small[name].median for name in PAGES}
+    most = max(growth, key=lambda name: growth[name])
+    say("pages", page="all", growth=round(growth[most], 2), growth_reference=GROWTH, grows_most=most)
+
+
+def timed(installation: Installation, merchant: Merchant, page: str, samples: int) -> Timed:
+    """Ask for a page so often, as a signed-in browser does."""
+    browser = installation.browser(merchant)
+    address, _, following = page.partition(" > ")
+    address = address.format_map(_known(installation, merchant))
+    if following:
+        found = NEXT.search(_answer(browser, address))
+        if found is None:
+            raise RuntimeError(f"{address} has no next page.")
+        address = found[1].replace("&amp;", "&")
+    times = []
+    for _ in range(samples + WARM_UPS):
+        began = time.perf_counter()
+        text = _answer(browser, address)
+        times.append((time.perf_counter() - began) * 1000)
+    return Timed(times[WARM_UPS:], len(ROW.findall(text)))
+
+
+def _answer(browser: FlaskClient, address: str) -> str:
+    answer = browser.get(address)
+    # A search that finds just one leads there.
+    if answer.status_code not in (200, 302) or "/sign-in" in answer.headers.get("Location", ""):
+        raise RuntimeError(f"{address} answered {answer.status}.")
+    return answer.text
+
+
+def _known(installation: Installation, merchant: Merchant) -> dict[str, object]:
+    with installation.connect() as connection:
+        row = connection.execute(
+            "SELECT d.order_id, d.number, s.tracking_number FROM document d JOIN shipment s ON s.document_id = d.id "
+            "WHERE s.tenant_id = %s ORDER BY s.id LIMIT 1 OFFSET 20",
+            (merchant.tenant_id,),
+        ).fetchone()
+    order_id, number, tracking = row or ("", "", "")
+    return {"platform": merchant.platform_id, "order_id": order_id, "number": number, "tracking": tracking}

@@ -1,0 +1,143 @@
+"""The migrations: from nothing to what the models say, back to nothing, and up again."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from flask import Flask
+
+from portal import tables
+from portal.config import sqlalchemy_url
+from portal.embedded import Embedded
+from portal.servers import Postgres
+
+# What the catalogue tells of a schema. Names and definitions only: numbers differ each time.
+CATALOGUE = {
+    "columns": "SELECT table_name, column_name, data_type, is_nullable, column_default FROM information_schema.columns"
+    " WHERE table_schema = 'public'",
+    "indexes": "SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'",
+    "constraints": "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
+    " WHERE connamespace = 'public'::regnamespace",
+    "policies": "SELECT tablename, policyname, cmd, qual, with_check FROM pg_policies",
+    "secured": "SELECT relname FROM pg_class WHERE relrowsecurity",
+    "functions": "SELECT pg_get_functiondef(oid), proacl::text FROM pg_proc"
+    " WHERE pronamespace = 'public'::regnamespace",
+    "sequences": "SELECT sequencename, data_type::text FROM pg_sequences WHERE schemaname = 'public'",
+    "rights": "SELECT table_name, grantee, privilege_type FROM information_schema.role_table_grants"
+    " WHERE table_schema = 'public'",
+}
+
+
+@pytest.fixture(scope="module")
+def empty() -> Iterator[sa.Engine]:
+    """A database without any table, as its owner; of a server of its own, whose other users do not mind."""
+    with tempfile.TemporaryDirectory(prefix="kontor-") as folder:
+        Path(folder).chmod(0o755)
+        with Embedded(Path(folder), durable=False, wanted=(Postgres,)) as urls:
+            engine = sa.create_engine(sqlalchemy_url(urls.database_owner), poolclass=sa.NullPool)
+            yield engine
+            engine.dispose()
+
+
+def config_of(app: Flask) -> Config:
+    with app.app_context():
+        config: Config = app.extensions["migrate"].migrate.get_config()
+        return config
+
+
+def migrate(app: Flask, engine: sa.Engine, step: Any, target: str) -> None:
+    config = config_of(app)
+    with app.app_context(), engine.begin() as connection:
+        config.attributes["connection"] = connection
+        step(config, target)
+
+
+def schema(engine: sa.Engine) -> dict[str, set[tuple[Any, ...]]]:
+    with engine.connect() as connection:
+        return {name: {tuple(row) for row in connection.execute(sa.text(sql))} for name, sql in CATALOGUE.items()}
+
+
+def test_there_is_one_head(app):
+    script = ScriptDirectory.from_config(config_of(app))
+    assert len(script.get_heads()) == 1
+    assert len(script.get_bases()) == 1
+
+
+def test_up_down_and_up_again(app, empty):
+    migrate(app, empty, command.upgrade, "head")
+    first = schema(empty)
+    assert {row[0] for row in first["columns"]} == {*tables.metadata.tables, "alembic_version"}
+
+    migrate(app, empty, command.downgrade, "base")
+    left = schema(empty)
+    assert {row[0] for row in left["columns"]} == {"alembic_version"}
+    assert not left["functions"] and not left["policies"] and not left["secured"] and not left["sequences"]
+
+    migrate(app, empty, command.upgrade, "head")
+    assert schema(empty) == first
+
+
+def test_each_step_can_be_taken_back(app, empty):
+    """Down by one and up by one leaves the same, for each migration."""
+    migrate(app, empty, command.downgrade, "base")
+    revisions = list(ScriptDirectory.from_config(config_of(app)).walk_revisions())
+    for script in reversed(revisions):
+        migrate(app, empty, command.upgrade, script.revision)
+        there = schema(empty)
+        migrate(app, empty, command.downgrade, "-1")
+        migrate(app, empty, command.upgrade, script.revision)
+        assert schema(empty) == there, script.revision
+
+
+def differences(engine: sa.Engine, metadata: sa.MetaData) -> list[Any]:
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True, "target_metadata": metadata}
+        )
+        return list(compare_metadata(context, metadata))
+
+
+def test_the_database_is_what_the_models_say(app, empty):
+    migrate(app, empty, command.upgrade, "head")
+    assert differences(empty, tables.metadata) == []
+
+
+def test_a_forgotten_migration_would_show(app, empty):
+    migrate(app, empty, command.upgrade, "head")
+    changed = sa.MetaData(naming_convention=tables.metadata.naming_convention)
+    for table in tables.metadata.sorted_tables:
+        table.to_metadata(changed)
+    changed.tables["document"].append_column(sa.Column("forgotten", sa.String()))
+    changed.tables["carrier"].c.name.type = sa.Integer()
+    assert {
+        difference[0] if isinstance(difference, tuple) else difference[0][0]
+        for difference in differences(empty, changed)
+    } == {
+        "add_column",
+        "modify_type",
+    }
+
+
+def test_conditions_of_indexes_and_checks_are_what_the_models_say(app, empty):
+    """Which the comparison does not look at: made from the models alone, the catalogue says the same of them."""
+    migrate(app, empty, command.upgrade, "head")
+    migrated = schema(empty)
+    migrate(app, empty, command.downgrade, "base")
+    try:
+        tables.metadata.create_all(empty)
+        made = schema(empty)
+    finally:
+        tables.metadata.drop_all(empty)
+    for part in ("indexes", "constraints", "columns"):
+        ours = {row for row in migrated[part] if "alembic_version" not in repr(row)}
+        assert ours == {row for row in made[part] if "alembic_version" not in repr(row)}, part
