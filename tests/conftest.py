@@ -14,6 +14,7 @@ from typing import Any
 
 import flask_migrate
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.serving import make_server
@@ -22,6 +23,11 @@ from portal import create_app
 from portal.embedded import Embedded, Urls
 from portal.extensions import db
 from portal.scope import tenant
+from portal.tenants import passwords
+
+
+# Hundreds of tenants are made here; a guess at their passwords need not be costly.
+QUICK_HASHER, REAL_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1), passwords.HASHER
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -83,6 +89,7 @@ def environment(servers: Urls, ports: Ports, tmp_path_factory: pytest.TempPathFa
 def app(environment: dict[str, str]) -> Iterator[Flask]:
     """The app on a migrated database, as the app's role. No app context is pushed."""
     os.environ.update(environment)
+    passwords.HASHER = QUICK_HASHER
     app = create_app({"TESTING": True, "RATELIMIT_ENABLED": True, "WTF_CSRF_ENABLED": False})
     with app.app_context():
         flask_migrate.upgrade()

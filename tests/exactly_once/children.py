@@ -30,7 +30,7 @@ METHODS = {
 COMMIT = "commit"
 
 forks = multiprocessing.get_context("forkserver")
-forks.set_forkserver_preload(["wsgi", "jobs.worker", "jobs.scheduler", "jobs.fetch", "jobs.collect", "jobs.outbox"])
+forks.set_forkserver_preload(["tests.exactly_once.warm"])
 
 
 started: list[Any] = []
