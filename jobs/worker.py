@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 from typing import Any
@@ -22,6 +23,8 @@ from portal.extensions import db, redis
 SEEN_EVERY = 10
 CLEAN_EVERY = 30
 LIVES = 60
+# New objects after which cycles among them are looked for.
+GARBAGE_EVERY = 100_000
 
 
 def run(app: Flask, names: tuple[str, ...] = QUEUES, burst: bool = False) -> None:
@@ -39,6 +42,10 @@ def warm_up() -> None:
     for task in TASKS:
         importlib.import_module(task.rpartition(".")[0])
     configure_mappers()
+    # What is there now stays. And a page of orders makes some 25,000 objects, none of them in cycles:
+    # looking for cycles at every 700 of them took a fifth of the time of planning and writing it.
+    gc.freeze()
+    gc.set_threshold(GARBAGE_EVERY, 20, 20)
 
 
 def _worker(app: Flask, names: tuple[str, ...]) -> Worker:

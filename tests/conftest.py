@@ -25,7 +25,6 @@ from portal.extensions import db
 from portal.scope import tenant
 from portal.tenants import passwords
 
-
 # Hundreds of tenants are made here; a guess at their passwords need not be costly.
 QUICK_HASHER, REAL_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1), passwords.HASHER
 

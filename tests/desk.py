@@ -25,7 +25,7 @@ from portal.scope import tenant
 from portal.shipments import service as shipping
 from portal.shipments.models import Shipment
 from tests.conftest import Merchant
-from tests.documents.builders import arrival
+from tests.documents.builders import planned
 from tests.reading import Element, read
 from tests.shipments.builders import a_carrier, a_document, a_platform
 
@@ -69,8 +69,8 @@ class Desk:
         with self.inside():
             platform = db.session.scalars(select(Platform).order_by(Platform.id)).first() or a_platform(self.merchant)
             call = collections[0].id if collections else 0
-            arrivals = [arrival(order, call) for order in orders]
-            intake.commit_page(intake.source_of(platform, **origin), arrivals, list(collections))
+            source = intake.source_of(platform, **origin)
+            intake.commit_page(source, planned(source, *orders, collection=call), list(collections))
 
     def parcel(
         self, document: Document, number: str = NUMBER, quantities: dict[int, int] | None = None, **becomes: Any

@@ -49,16 +49,15 @@ def merchant(make_tenant) -> Merchant:
 @pytest.fixture
 def ids(app, as_tenant, merchant) -> dict[str, Any]:
     """Rows of the merchant's own, by the segment of the address before their id."""
-    from portal.documents import intake
     from portal.tenants import service
-    from tests.documents.builders import an_order, arrival
+    from tests.documents.builders import an_order, write
     from tests.shipments.builders import a_document, a_platform
 
     with as_tenant(merchant):
         platform = a_platform(merchant, reference=None)
         document = a_document(merchant)
         held = an_order("028-7654321-7654321", total=Decimal(1))  # does not add up
-        intake.commit_page(intake.source_of(platform), [arrival(held)], [])
+        write(platform, held)
         user = service.create_user("Clerk", f"clerk-{merchant.email}", "clerk")
         carrier = db.session.scalar(text("SELECT min(id) FROM carrier"))
         db.session.commit()

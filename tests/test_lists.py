@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from portal.extensions import db
 from portal.lists import PAGE_ROWS, Filter, Sort, View, Window, decoded_key, encoded_key, page_of, prefix
-from tests.documents.builders import an_order, arrival
+from tests.documents.builders import an_order, write
 from tests.shipments.builders import a_platform
 
 EPOCH = datetime(2026, 3, 1, tzinfo=UTC)
@@ -189,13 +189,11 @@ LISTS = ("/documents/", "/held/", "/addresses/", "/shipments/", "/jobs/")
 @pytest.fixture
 def browser(as_tenant, make_tenant, client_of):
     """A tenant with a few rows in the lists."""
-    from portal.documents import intake
 
     merchant = make_tenant()
     with as_tenant(merchant):
         platform = a_platform(merchant)
-        orders = [arrival(an_order(f"028-{n}")) for n in range(3)] + [arrival(an_order("028-9", total=None))]
-        intake.commit_page(intake.source_of(platform), orders, [])
+        write(platform, *[an_order(f"028-{n}") for n in range(3)], an_order("028-9", total=None))
     return client_of(merchant)
 
 

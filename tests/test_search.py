@@ -8,7 +8,7 @@ from sqlalchemy import select
 from portal.extensions import db
 from portal.platforms.models import Platform
 from tests.desk import NUMBER, Desk
-from tests.documents.builders import an_order, arrival
+from tests.documents.builders import an_order, write
 
 
 @pytest.fixture
@@ -42,13 +42,12 @@ class TestStraight:
             assert leads_to(desk, typed) == f"/documents/{document.id}"
 
     def test_the_same_order_id_on_two_platforms_is_listed(self, desk):
-        from portal.documents import intake
 
         desk.document("028-1")
         desk.platform("Amazon Polska", "amazon-2")
         with desk.inside():
             other = db.session.scalars(select(Platform).where(Platform.name == "Amazon Polska")).one()
-            intake.commit_page(intake.source_of(other), [arrival(an_order("028-1"))], [])
+            write(other, an_order("028-1"))
         assert leads_to(desk, "028-1") is None
         assert cards(desk, "028-1") == {"Documents": 2}
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,9 +16,10 @@ from portal.automation import runs
 from portal.automation.models import Run
 from portal.credentials.cloud import Cloud
 from portal.documents import intake
+from portal.documents.plan import Settings
 from portal.errors import Unavailable
 from portal.extensions import db
-from portal.order import Page
+from portal.order import Collection, Page
 from portal.platforms.models import Platform
 
 log = structlog.get_logger()
@@ -24,6 +27,16 @@ log = structlog.get_logger()
 # Orders asked for at once. Larger pages save round trips; this one is written in well under a
 # second, keeps the worker small, and is what a poisoned page is halved from.
 PAGE_ORDERS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A page of undelivered orders, and the id of the call that brought it. `next` is None behind the last."""
+
+    planned: intake.Planned
+    collections: list[Collection]
+    next: int | None
+    request_id: str
 
 
 def fetch_orders(run: Run, page_orders: int = PAGE_ORDERS) -> None:
@@ -51,21 +64,20 @@ def fetch_orders(run: Run, page_orders: int = PAGE_ORDERS) -> None:
 def _take_all(cloud: Cloud, reference: str, source: intake.Source, page_orders: int) -> None:
     """One sweep over the inbox. The next page travels, and the last is acknowledged, while this one is written."""
     with ThreadPoolExecutor(1, "cloud") as pool:
-        coming = _submit(pool, cloud.orders, reference, None, page_orders)
+        fetch = partial(_fetched, cloud, reference, source.settings, page_orders)
+        coming = _submit(pool, fetch, None)
         acknowledging: Future[Any] | None = None
         while True:
-            body, request_id = coming.result()
-            page = _decoded(body)
+            page: Fetched = coming.result()
             if page.next is not None:
-                coming = _submit(pool, cloud.orders, reference, page.next, page_orders)
-            if page.orders:
-                arrivals = [intake.arrived(delivery) for delivery in page.orders]
-                source = intake.replace(source, request_id=request_id)
-                tally = intake.commit_page(source, arrivals, page.collections)
+                coming = _submit(pool, fetch, page.next)
+            if page.planned.arrivals:
+                source = intake.replace(source, request_id=page.request_id)
+                tally = intake.commit_page(source, page.planned, page.collections)
                 log.info("page_written", orders=tally.orders, created=tally.created, held=tally.held)
                 if acknowledging is not None:
                     acknowledging.result()
-                versions = [(arrival.order.id, arrival.order.version) for arrival in arrivals]
+                versions = [(arrival.order.id, arrival.order.version) for arrival in page.planned.arrivals]
                 acknowledging = _submit(pool, cloud.acknowledge, reference, versions)
             if page.next is None:
                 break
@@ -78,8 +90,12 @@ def _submit(pool: ThreadPoolExecutor, call: Any, *arguments: Any) -> Future[Any]
     return pool.submit(copy_context().run, call, *arguments)
 
 
-def _decoded(body: bytes) -> Page:
+def _fetched(cloud: Cloud, reference: str, settings: Settings, page_orders: int, after: int | None) -> Fetched:
+    """One page, decoded and planned here too: that costs no time while the database writes the page before."""
+    body, request_id = cloud.orders(reference, after, page_orders)
     try:
-        return msgspec.json.decode(body, type=Page)
+        page = msgspec.json.decode(body, type=Page)
+        arrivals = [intake.arrived(delivery) for delivery in page.orders]
     except msgspec.DecodeError as error:
         raise Unavailable(f"The cloud's answer makes no sense: {error}.") from error
+    return Fetched(intake.plan_page(arrivals, settings), page.collections, page.next, request_id)

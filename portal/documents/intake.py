@@ -66,6 +66,15 @@ class Arrival:
     collection: int
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A page of orders, and what the newest version of each becomes, by its order id."""
+
+    arrivals: Sequence[Arrival]
+    newest: dict[str, Arrival]
+    outcomes: dict[str, Draft | Held | NotWanted]
+
+
 @dataclass
 class Tally:
     """What became of the orders of a page."""
@@ -101,40 +110,40 @@ def arrived(delivery: Delivery) -> Arrival:
     return Arrival(msgspec.json.decode(payload, type=Order), payload, delivery.collection)
 
 
-def commit_page(source: Source, arrivals: Sequence[Arrival], collections: Sequence[Collection]) -> Tally:
+def plan_page(arrivals: Sequence[Arrival], settings: Settings, refused: str | None = None) -> Planned:
+    """Decide what each order of a page becomes. Pure. With `refused`, each is held for that reason."""
+    newest = _newest(arrivals)
+    outcomes = {order_id: _plan(arrival.order, settings, refused) for order_id, arrival in newest.items()}
+    return Planned(arrivals, newest, outcomes)
+
+
+def commit_page(source: Source, planned: Planned, collections: Sequence[Collection]) -> Tally:
     """Write a page of orders in one transaction and commit it.
 
     If the database refuses the page although every order was planned, the page is halved
     until the culprit stands alone; that one is held.
     """
+    arrivals = planned.arrivals
     try:
-        tally = write_page(source, arrivals, collections)
+        tally = write_page(source, planned, collections)
         db.session.commit()
     except ROW_REFUSED as refusal:
         db.session.rollback()
         log.warning("page_refused", orders=len(arrivals), error=type(refusal).__name__)
         if len(arrivals) == 1:
             reason = "The database refused this order, so it was put aside whole."
-            tally = write_page(source, arrivals, collections, refused=reason)
+            tally = write_page(source, plan_page(arrivals, source.settings, refused=reason), collections)
             db.session.commit()
             return tally
         half = len(arrivals) // 2
-        tally = commit_page(source, arrivals[:half], collections)
-        tally.add(commit_page(source, arrivals[half:], collections))
+        tally = commit_page(source, plan_page(arrivals[:half], source.settings), collections)
+        tally.add(commit_page(source, plan_page(arrivals[half:], source.settings), collections))
     return tally
 
 
-def write_page(
-    source: Source, arrivals: Sequence[Arrival], collections: Sequence[Collection], refused: str | None = None
-) -> Tally:
-    """Write a page of orders; the caller commits. A constant number of statements, whatever the page's size.
-
-    With `refused`, each order is held for that reason instead of being planned.
-    """
-    newest = _newest(arrivals)
-    outcomes: dict[str, Draft | Held | NotWanted] = {
-        order_id: _plan(arrival.order, source.settings, refused) for order_id, arrival in newest.items()
-    }
+def write_page(source: Source, planned: Planned, collections: Sequence[Collection]) -> Tally:
+    """Write a page of orders; the caller commits. A constant number of statements, whatever the page's size."""
+    arrivals, newest, outcomes = planned.arrivals, planned.newest, planned.outcomes
     page = writing.Page(current_tenant_id(), source.platform_id)
     ranges = page.lock_ranges(source.address_status_id)
     existing = page.existing(list(outcomes))
@@ -160,8 +169,11 @@ def write_page(
         elif isinstance(outcome, Draft):
             fresh.append(outcome)
 
+    known = page.known_addresses(fresh)
+    still_held = {order.order_id for order in held}
+    page.release_held([(id, newest[id].order.version) for id in outcomes if id not in still_held])
     page_id, document_ids = page.draw_ids(len(fresh))
-    addresses = page.addresses(fresh, source.address_status_id, ranges)
+    addresses = page.addresses(fresh, known, source.address_status_id, ranges)
     numbers = ranges.order.draw(len(fresh))
     page.write_documents(fresh, document_ids, numbers, addresses)
     page.write_revisions(revisions)
@@ -184,13 +196,6 @@ def write_page(
         page_id,
     )
     page.write_held(held, newest, collections)
-    page.release_held(
-        [
-            (order_id, newest[order_id].order.version)
-            for order_id in outcomes
-            if order_id not in {h.order_id for h in held}
-        ]
-    )
     page.save_ranges(ranges)
 
     tally.created = len(fresh)
@@ -221,7 +226,8 @@ def retry_held(held: HeldOrder) -> Retried:
     order_id, payload = held.order_id, bytes(held.payload)
     collections = [msgspec.convert(held.collection, Collection)] if held.collection else []
     arrival = Arrival(_decoded(held), payload, collections[0].id if collections else 0)
-    tally = write_page(source_of(platform, worker="web"), [arrival], collections)
+    source = source_of(platform, worker="web")
+    tally = write_page(source, plan_page([arrival], source.settings), collections)
     db.session.expire_all()
     return Retried(tally.documents.get(order_id), tally.reasons.get(order_id))
 
@@ -271,10 +277,12 @@ def payload_hash(payload: bytes) -> bytes:
 
 __all__ = [
     "Arrival",
+    "Planned",
     "Source",
     "Tally",
     "arrived",
     "commit_page",
+    "plan_page",
     "replace",
     "retry_held",
     "source_of",

@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
-from portal.documents.intake import Arrival
+from portal.documents.intake import Arrival, Planned, Source, commit_page, plan_page, source_of
 from portal.order import Component, Line, Order, Party, Status
+from portal.platforms.models import Platform
 
 EPOCH = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
@@ -59,3 +60,14 @@ def an_order(order_id: str = "028-1234567-1234567", version: int = 1, **changes:
 def arrival(order: Order, collection: int = 1) -> Arrival:
     """The order as it comes out of the inbox."""
     return Arrival(order, msgspec.json.encode(order), collection)
+
+
+def write(platform: Platform, *orders: Order) -> None:
+    """Let these orders of a platform become what they become, and commit it."""
+    source = source_of(platform)
+    commit_page(source, planned(source, *orders), [])
+
+
+def planned(source: Source, *orders: Order, collection: int = 1, refused: str | None = None) -> Planned:
+    """A page of these orders, planned with the source's settings."""
+    return plan_page([arrival(order, collection) for order in orders], source.settings, refused)

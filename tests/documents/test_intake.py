@@ -17,7 +17,7 @@ from portal.extensions import db
 from portal.order import Component, Party, Status
 from portal.platforms.models import Platform
 from portal.scope import tenant
-from tests.documents.builders import a_line, an_order, arrival
+from tests.documents.builders import a_line, an_order, planned
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def source(as_tenant, merchant):
 
 
 def take(source, *orders):
-    return intake.commit_page(source, [arrival(order) for order in orders], [])
+    return intake.commit_page(source, planned(source, *orders), [])
 
 
 def documents() -> dict[str, Document]:

@@ -11,12 +11,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from portal.documents import intake, listing
+from portal.documents import listing
 from portal.documents.models import Document
 from portal.extensions import db
 from portal.order import Party, Status
 from portal.shipments import service as shipping
-from tests.documents.builders import EPOCH, a_line, an_order, arrival
+from tests.documents import builders
+from tests.documents.builders import EPOCH, a_line, an_order
 from tests.reading import read
 from tests.shipments.builders import a_carrier, a_platform
 
@@ -44,7 +45,7 @@ def take(as_tenant, merchant):
         with as_tenant(merchant):
             found = db.session.scalars(select(Platform).where(Platform.name == platform)).first()
             found = found or a_platform(merchant, platform, f"reference of {platform}")
-            intake.commit_page(intake.source_of(found), [arrival(order) for order in orders], [])
+            builders.write(found, *orders)
             return found.id
 
     return write
@@ -286,7 +287,7 @@ class TestDays:
                     ("after", moments[1] + instant),
                 )
             ]
-            intake.commit_page(intake.source_of(platform), [arrival(order) for order in orders], [])
+            builders.write(platform, *orders)
         browser = client_of(merchant)
 
         def shown(**query):

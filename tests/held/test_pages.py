@@ -15,7 +15,7 @@ from portal.held.views import LONGEST_PAYLOAD, readable
 from portal.order import Status
 from portal.platforms.models import Platform
 from tests.desk import Desk
-from tests.documents.builders import a_line, an_order, arrival
+from tests.documents.builders import a_line, an_order, planned
 
 ORDER = "028-1234567-1234567"
 
@@ -31,7 +31,7 @@ def put_aside(desk, *orders):
         desk.platform()
     with desk.inside():
         source = intake.source_of(db.session.scalars(select(Platform)).one())
-        intake.write_page(source, [arrival(order) for order in orders], [], refused="The database refused this order.")
+        intake.write_page(source, planned(source, *orders, refused="The database refused this order."), [])
         db.session.commit()
 
 

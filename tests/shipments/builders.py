@@ -13,13 +13,12 @@ from sqlalchemy import func, select
 from werkzeug.serving import make_server
 
 from portal.addresses.models import AddressStatus
-from portal.documents import intake
 from portal.documents.models import Document
 from portal.extensions import db
 from portal.platforms.models import Platform
 from portal.scope import current_tenant_id
 from portal.shipments.models import Carrier
-from tests.documents.builders import a_line, an_order, arrival
+from tests.documents.builders import a_line, an_order, write
 
 PLACED = datetime.now(UTC) - timedelta(days=3)
 
@@ -47,7 +46,7 @@ def a_document(
     platform = db.session.scalars(select(Platform).order_by(Platform.id)).first() or a_platform(merchant)
     lines = [a_line(number, quantity=quantity) for number, quantity in enumerate(quantities, start=1)]
     changes = {"placed_at": PLACED, "ship_by": PLACED + timedelta(days=5), "lines": lines, **changes}
-    intake.commit_page(intake.source_of(platform), [arrival(an_order(order_id, **changes))], [])
+    write(platform, an_order(order_id, **changes))
     return db.session.scalars(select(Document).where(Document.order_id == order_id)).one()
 
 

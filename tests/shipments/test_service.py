@@ -15,7 +15,7 @@ from portal.extensions import db, redis
 from portal.scope import tenant
 from portal.shipments import parcel, service
 from portal.shipments.models import MessageState, Shipment, ShipmentItem
-from tests.documents.builders import a_line, an_order, arrival
+from tests.documents.builders import a_line, an_order, planned
 from tests.shipments.builders import PLACED, ScriptedCloud, a_carrier, a_document, a_platform
 
 NUMBER = "00340434123456789012"
@@ -199,7 +199,7 @@ class TestBooking:
         source = intake.source_of(document.platform)
         lines = [a_line(1, quantity=2)]
         newer = an_order(document.order_id, 2, placed_at=PLACED, lines=lines, status=Status.UNSHIPPED)
-        intake.commit_page(source, [arrival(newer)], [])
+        intake.commit_page(source, planned(source, newer), [])
         db.session.expire_all()
         assert document.state == State.PARTLY_SHIPPED
 
