@@ -559,6 +559,7 @@ def upgrade() -> None:
         ],
         unique=False,
         postgresql_where=sa.text("state IN ('open', 'partly_shipped') AND fulfilled_by = 'merchant'"),
+        postgresql_include=["ship_by"],
     )
     op.create_index("uq_document_order", "document", ["tenant_id", "platform_id", "order_id", "type"], unique=True)
     op.create_index("uq_document_tenant_id_number", "document", ["tenant_id", "number"], unique=True)

@@ -91,6 +91,7 @@ class Document(db.Model):
             text(SHIP_BY_OR_LAST),
             "id",
             postgresql_where=text(TO_SHIP),
+            postgresql_include=["ship_by"],  # without the column itself, counting by the expression reads the table
         ),
     )
 

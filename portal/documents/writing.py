@@ -6,10 +6,8 @@ as fast here as SQLAlchemy's bulk insert. The arrays are written as PostgreSQL l
 (tests/benchmarks/intake.py).
 
 Plans are the trap. On a table that has not been analyzed yet the planner takes any index that begins
-with the tenant, and then reads all of the tenant's rows for every page; and what it chose while the
-table was empty the session keeps. So what a page looks up is looked up by LATERAL (... OFFSET 0), once
-for each wanted key, which leads to the unique index, under a plan made for just this page (a
-millisecond); and foreign keys, which are checked for every row, under kept plans without sequential scans.
+with the tenant, and then reads all of the tenant's rows for every page. So what a page looks up is
+looked up by LATERAL (... OFFSET 0), once for each wanted key, which leads to the unique index.
 """
 
 from __future__ import annotations
@@ -93,11 +91,9 @@ class Page:
 
     def lock_ranges(self, address_status_id: int) -> Ranges:
         """Lock the ranges for orders and addresses; until commit no other page of the tenant is written."""
-        self._run(
-            "SELECT set_config('enable_seqscan', 'off', true), "
-            "set_config('plan_cache_mode', 'force_custom_plan', true)",
-            (),
-        )
+        # Foreign-key checks are planned once a session. Planned while a table is still empty they
+        # would scan it for ever, and a new tenant's first backlog would slow down with every page.
+        self._run("SELECT set_config('enable_seqscan', 'off', true)", ())
         rows = self._run(
             "SELECT r.id, r.purpose, r.prefix, r.digits, r.next_number FROM number_range r "
             "WHERE r.id = (SELECT number_range_id FROM address_status WHERE id = %s) "
@@ -146,12 +142,9 @@ class Page:
         }
 
     def draw_ids(self, documents: int) -> tuple[int, list[int]]:
-        """A page id and as many document ids. Ids may have gaps; numbers may not.
-
-        What is only looked up comes before this: from here on plans are kept.
-        """
+        """A page id and as many document ids. Ids may have gaps; numbers may not."""
         row = self._run(
-            "SELECT set_config('plan_cache_mode', 'auto', true), nextval('intake_page_id_seq') AS page, "
+            "SELECT nextval('intake_page_id_seq') AS page, "
             "ARRAY(SELECT nextval('document_id_seq') FROM generate_series(1, %s)) AS documents",
             (documents,),
         ).one()
