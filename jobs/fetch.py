@@ -9,6 +9,7 @@ from portal.documents.fetch import fetch_orders as fetch_orders_of
 from portal.errors import Refused, Unavailable
 from portal.extensions import db
 from portal.scope import tenant
+from portal.sentences import kept
 
 
 def fetch_orders(tenant_id: int, run_id: int) -> None:
@@ -20,5 +21,5 @@ def fetch_orders(tenant_id: int, run_id: int) -> None:
             fetch_orders_of(run)
         except (Refused, Unavailable) as problem:
             db.session.rollback()
-            runs.fail(run, str(problem))
+            runs.fail(run, kept(problem))
             db.session.commit()

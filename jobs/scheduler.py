@@ -22,6 +22,7 @@ from portal.automation.models import Run, RunState
 from portal.extensions import db
 from portal.platforms.models import Platform
 from portal.scope import tenant
+from portal.sentences import kept, sentence
 
 log = structlog.get_logger()
 
@@ -95,7 +96,10 @@ def _revive_runs() -> None:
             if run is None or run.state not in (RunState.QUEUED, RunState.RUNNING):
                 continue
             if run.attempt >= MOST_ATTEMPTS:
-                runs.fail(run, f"The run was begun {run.attempt} times and its worker died or failed each time.")
+                gone = sentence(
+                    "The run was begun %(times)s times and its worker died or failed each time.", times=run.attempt
+                )
+                runs.fail(run, kept(gone))
             else:
                 enqueue("jobs.fetch.fetch_orders", tenant_id, run_id)
             db.session.commit()

@@ -1,8 +1,15 @@
 """The two families of expected failure. Their text is a sentence for the person at the screen."""
 
+from __future__ import annotations
+
+from portal.sentences import say
+
 
 class Refused(Exception):
     """Asking again changes nothing: the request itself has to change."""
+
+    def __str__(self) -> str:
+        return say(super().__str__() if not self.args else self.args[0])
 
 
 class Unavailable(Exception):
@@ -11,3 +18,6 @@ class Unavailable(Exception):
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return say(self.args[0])

@@ -12,6 +12,8 @@ from typing import Literal
 
 from msgspec import Raw, Struct, field
 
+from portal.sentences import Source
+
 
 class Status(StrEnum):
     """Where the marketplace says the order stands."""
@@ -87,6 +89,7 @@ class Order(Struct, frozen=True, omit_defaults=True):
     ship_by: datetime | None = None
     cancel_requested: bool = False
     problem: str = ""
+    problem_source: Source | None = None  # what `problem` is made of, for whoever says it in another language
     raw: str = ""
 
 

@@ -27,6 +27,7 @@ from portal.dashboard import MOST
 from portal.documents.models import LineKind, State
 from portal.lists import COUNTED
 from portal.platforms.models import Connection
+from portal.sentences import say
 from portal.shipments.models import MessageState
 from portal.tenants.models import Role
 from portal.tenants.session import LANGUAGES, current_tenant
@@ -130,7 +131,7 @@ def init_app(app: Flask) -> None:
         counted_rows=COUNTED,
     )
     app.jinja_env.filters.update(
-        ago=ago, moment=moment, day=day, money=money, number=number, badge_number=badge_number, capped=capped
+        ago=ago, moment=moment, day=day, money=money, number=number, badge_number=badge_number, capped=capped, say=say
     )
 
 

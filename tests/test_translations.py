@@ -15,7 +15,7 @@ from babel.messages.pofile import read_po
 
 PROJECT = Path(__file__).resolve().parents[1]
 GERMAN = PROJECT / "portal" / "translations" / "de" / "LC_MESSAGES"
-KEYWORDS = {**DEFAULT_KEYWORDS, "_l": None, "lazy_gettext": None}
+KEYWORDS = {**DEFAULT_KEYWORDS, "_l": None, "lazy_gettext": None, "sentence": None}
 
 # Names and signs that are the same in every language.
 NOT_WORDS = {"Kontor", "Enter", "Esc"}

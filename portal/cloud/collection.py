@@ -34,6 +34,7 @@ from portal.errors import Refused, Unavailable
 from portal.extensions import db, redis
 from portal.order import Order
 from portal.scope import current_account_id
+from portal.sentences import Moment, kept, sentence
 
 log = structlog.get_logger()
 
@@ -86,7 +87,7 @@ def collect(platform_id: int) -> None:
             _collect(platform_id)
         except ConnectionRevoked as revoked:
             db.session.rollback()
-            lose_connection(platform_id, str(revoked))
+            lose_connection(platform_id, revoked)
         except OutOfBudget as empty:
             db.session.rollback()
             _postpone(platform_id, empty.retry_after or LONGEST_PAUSE)
@@ -141,13 +142,18 @@ def collect_anew(platform: CloudPlatform) -> None:
     platform.next_collect_at = datetime.now(UTC)
 
 
-def lose_connection(platform_id: int, problem: str) -> None:
+def lose_connection(platform_id: int, problem: ConnectionRevoked) -> None:
     """Mark the connection revoked, with the day in words, and tell the account. Its orders stay."""
     platform = db.session.get(CloudPlatform, platform_id, with_for_update=True)
     if platform is None or platform.connection != ConnectionState.AUTHENTICATED:
         return
     platform.connection = ConnectionState.REVOKED
-    platform.connection_problem = f"{problem} Noticed on {datetime.now(UTC):%Y-%m-%d at %H:%M UTC}. Connect again."
+    noticed = sentence(
+        "%(problem)s Noticed on %(at)s. Orders wait at the marketplace, none is lost. Connect again.",
+        problem=problem.args[0],
+        at=Moment(datetime.now(UTC)),
+    )
+    platform.connection_problem = kept(noticed)
     platform.next_collect_at = None
     emit(CONNECTION_CHANGED, platform)
     log.warning("connection_lost", platform=platform_id)
@@ -256,13 +262,13 @@ def _postpone(platform_id: int, seconds: float) -> None:
     )
 
 
-def _fail(platform_id: int, problem: Exception, retry_after: float, begin_anew: bool = False) -> None:
+def _fail(platform_id: int, problem: Refused | Unavailable, retry_after: float, begin_anew: bool = False) -> None:
     """Say what went wrong and come again, ever later. The watermark stays, so nothing is skipped."""
     platform = db.session.get(CloudPlatform, platform_id, with_for_update=True)
     if platform is None:
         return
     platform.failures += 1
-    platform.collect_problem = str(problem)
+    platform.collect_problem = kept(problem)
     pause = min(FIRST_PAUSE * 2 ** min(platform.failures - 1, 10), LONGEST_PAUSE) * random.uniform(0.8, 1.2)
     platform.next_collect_at = datetime.now(UTC) + timedelta(seconds=max(pause, retry_after))
     # A refused page token is of no use any more, and one that keeps failing is suspected.
@@ -278,8 +284,15 @@ def _refuse_repetition(platform_id: int, cursor: Cursor, page: OrdersPage) -> No
         return
     for mark in _marks(page):
         if redis().sismember(_seen(platform_id, cursor), mark):
-            what = "page token" if mark.startswith("t") else "page"
-            raise PageRepeated(f"The marketplace repeats a {what}; page {cursor.page} is asked for again later.")
+            if mark.startswith("t"):
+                repeated = sentence(
+                    "The marketplace repeats a page token; page %(page)s is asked for again later.", page=cursor.page
+                )
+            else:
+                repeated = sentence(
+                    "The marketplace repeats a page; page %(page)s is asked for again later.", page=cursor.page
+                )
+            raise PageRepeated(repeated)
 
 
 def _remember(platform_id: int, cursor: Cursor, page: OrdersPage) -> None:

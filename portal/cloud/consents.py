@@ -26,6 +26,7 @@ from portal.errors import Refused, Unavailable
 from portal.extensions import db
 from portal.scope import current_account_id
 from portal.secrets import seal
+from portal.sentences import kept
 
 log = structlog.get_logger()
 
@@ -104,7 +105,7 @@ def finish(secret: str, callback: Mapping[str, str]) -> Ended:
         raise LookupError(platform_id)
     outcome = _exchange(platform, callback)
     if outcome != Outcome.AUTHENTICATED and platform.connection == ConnectionState.NOT_AUTHENTICATED:
-        platform.connection_problem = str(WORDS[outcome].happened)
+        platform.connection_problem = kept(WORDS[outcome].happened)
     log.info("consent_ended", platform=platform_id, outcome=outcome)
     return Ended(return_url, outcome)
 

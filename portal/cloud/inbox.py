@@ -14,8 +14,9 @@ from portal.cloud.models import CloudPlatform, CollectedPage, InboxState
 from portal.extensions import db
 from portal.order import Order, Status
 from portal.scope import current_account_id
+from portal.sentences import kept, sentence
 
-NO_ARTICLES = "The marketplace has not told the articles yet; the order is read again."
+NO_ARTICLES = kept(sentence("The marketplace has not told the articles yet; the order is read again."))
 
 # Only a newer version replaces one. The same version again counts where the one stored was not
 # fit to be handed out and this one is another: articles told at last, or a marketplace added.
@@ -83,12 +84,13 @@ def receive(
 
 
 def state_of(order: Order, marketplaces: Sequence[str]) -> tuple[InboxState, str]:
-    """What becomes of an order, and why, where that is not plain. Pure."""
+    """What becomes of an order, and why, as a sentence to be kept, where that is not plain. Pure."""
     if order.channel == OTHER_CHANNEL:
-        return InboxState.FILTERED, "Sold through another channel; the marketplace only ships it."
+        return InboxState.FILTERED, kept(sentence("Sold through another channel; the marketplace only ships it."))
     if order.marketplace and order.marketplace not in marketplaces:
         name = order.channel or order.marketplace
-        return InboxState.FILTERED, f"Sold on {name}, which is not among the platform's marketplaces."
+        elsewhere = sentence("Sold on %(name)s, which is not among the platform's marketplaces.", name=name)
+        return InboxState.FILTERED, kept(elsewhere)
     if order.status == Status.PENDING:
         return InboxState.PENDING, ""
     if order.status == Status.CANCELLED:

@@ -37,6 +37,7 @@ from portal.errors import Refused, Unavailable
 from portal.extensions import db
 from portal.order import Order, Status
 from portal.scope import current_account_id
+from portal.sentences import kept, sentence
 
 log = structlog.get_logger()
 
@@ -107,7 +108,7 @@ def retry(message: StatusMessage, shipment: Shipment | None = None) -> StatusMes
     if shipment is not None:
         before = _shipment(message)
         if (shipment.order_id, shipment.package_reference) != (before.order_id, before.package_reference):
-            raise Conflict("A retry must be about the same order and package.")
+            raise Conflict(sentence("A retry must be about the same order and package."))
         message.body = _body(replace(shipment, marketplace=before.marketplace))
     message.state, message.problem, message.attempts = OutboxState.QUEUED, None, 0
     message.next_try_at = datetime.now(UTC) + LOST_AFTER
@@ -128,7 +129,7 @@ def send(message_id: int) -> None:
             return
         platform = db.session.get_one(CloudPlatform, message.platform_id)
         if platform.connection != ConnectionState.AUTHENTICATED:
-            _wait(message, CLOSED_PAUSE, "The platform is not connected to the marketplace.")
+            _wait(message, CLOSED_PAUSE, kept(sentence("The platform is not connected to the marketplace.")))
         else:
             _go_on(message, platform)
         db.session.commit()
@@ -142,10 +143,10 @@ def _go_on(message: StatusMessage, platform: CloudPlatform) -> None:
         else:
             _send(message, platform, connector)
     except ConnectionRevoked as revoked:
-        lose_connection(platform.id, str(revoked))
-        _wait(message, CLOSED_PAUSE, str(revoked))
+        lose_connection(platform.id, revoked)
+        _wait(message, CLOSED_PAUSE, kept(revoked))
     except ApplicationRefused as refused:
-        _wait(message, CLOSED_PAUSE, str(refused))
+        _wait(message, CLOSED_PAUSE, kept(refused))
     except OutOfBudget as empty:
         _wait(message, empty.retry_after or FIRST_PAUSE, message.problem)
     except Unavailable as problem:
@@ -154,7 +155,7 @@ def _go_on(message: StatusMessage, platform: CloudPlatform) -> None:
         if message.state == OutboxState.SENT:  # it is only the look that was refused
             _try_later(message, platform, refused)
         else:
-            _fail(message, platform, str(refused))
+            _fail(message, platform, kept(refused))
 
 
 def _send(message: StatusMessage, platform: CloudPlatform, connector: Connector) -> None:
@@ -216,10 +217,13 @@ def _try_later(message: StatusMessage, platform: CloudPlatform, problem: Refused
         _look_later(message, platform, message.problem)
         return
     if message.attempts >= MOST_ATTEMPTS:
-        _fail(message, platform, f"Given up after {message.attempts} attempts: {problem}")
+        given_up = sentence(
+            "Given up after %(attempts)s attempts: %(problem)s", attempts=message.attempts, problem=problem.args[0]
+        )
+        _fail(message, platform, kept(given_up))
         return
     pause = min(FIRST_PAUSE * 2 ** max(message.attempts - 1, 0), LONGEST_PAUSE) * random.uniform(0.8, 1.2)
-    _wait(message, max(pause, getattr(problem, "retry_after", None) or 0), str(problem))
+    _wait(message, max(pause, getattr(problem, "retry_after", None) or 0), kept(problem))
 
 
 def _look_later(message: StatusMessage, platform: CloudPlatform, problem: str | None) -> None:
@@ -230,8 +234,11 @@ def _look_later(message: StatusMessage, platform: CloudPlatform, problem: str | 
         _wait(message, min(max(waited.total_seconds() / 2, FIRST_LOOK), LONGEST_PAUSE), problem)
         return
     message.next_try_at = None
-    message.problem = (
-        "The marketplace accepted the shipment, but has not shown it for 24 hours. Check it in the marketplace's pages."
+    message.problem = kept(
+        sentence(
+            "The marketplace accepted the shipment, but has not shown it for 24 hours. "
+            "Check it in the marketplace's pages."
+        )
     )
     emit(STATUS_MESSAGE_CHANGED, platform, message.key)
 
@@ -244,7 +251,7 @@ def _wait(message: StatusMessage, seconds: float, problem: str | None) -> None:
 def _same(message: StatusMessage, platform: CloudPlatform, shipment: Shipment) -> StatusMessage:
     before = _shipment(message)
     if message.platform_id != platform.id or replace(before, marketplace="") != replace(shipment, marketplace=""):
-        raise Conflict(f"The key “{message.key}” was used for another message.")
+        raise Conflict(sentence("The key “%(key)s” was used for another message.", key=message.key))
     return message
 
 
@@ -252,11 +259,11 @@ def _addressed(platform: CloudPlatform, shipment: Shipment) -> Shipment:
     """The shipment with the marketplace its order came from. Raises OrderNotKnown, Refused."""
     stored = stored_order(platform.id, shipment.order_id)
     if stored is None:
-        raise OrderNotKnown(f"The order {shipment.order_id} is not known to this platform.")
+        raise OrderNotKnown(sentence("The order %(order)s is not known to this platform.", order=shipment.order_id))
     order = msgspec.json.decode(stored.payload, type=Order)
     why_not = connector_for(platform).why_not_confirmed(order)
     if order.status == Status.CANCELLED:
-        why_not = f"The order {order.id} was cancelled."
+        why_not = sentence("The order %(order)s was cancelled.", order=order.id)
     if why_not:
         raise Refused(why_not)
     return replace(shipment, marketplace=order.marketplace)

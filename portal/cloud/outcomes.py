@@ -5,8 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
-from flask_babel import lazy_gettext as _l
-from flask_babel.speaklater import LazyString
+from portal.sentences import Sentence, sentence
 
 
 class Outcome(StrEnum):
@@ -25,50 +24,52 @@ class Outcome(StrEnum):
 class Words(NamedTuple):
     """What happened, what it means for the orders, what to do."""
 
-    happened: LazyString
-    means: LazyString
-    to_do: LazyString
+    happened: Sentence
+    means: Sentence
+    to_do: Sentence
 
 
 WORDS: dict[Outcome, Words] = {
     Outcome.AUTHENTICATED: Words(
-        _l("The platform is connected."),
-        _l("Its orders are being collected now."),
-        _l("There is nothing left to do."),
+        sentence("The platform is connected."),
+        sentence("Its orders are being collected now."),
+        sentence("There is nothing left to do."),
     ),
     Outcome.REFUSED: Words(
-        _l("The marketplace reports that consent was refused."),
-        _l("The platform is as it was before. No orders are collected by this attempt, and none is lost."),
-        _l("Press CONNECT again and give your consent."),
+        sentence("The marketplace reports that consent was refused."),
+        sentence("The platform is as it was before. No orders are collected by this attempt, and none is lost."),
+        sentence("Press CONNECT again and give your consent."),
     ),
     Outcome.EXPIRED: Words(
-        _l("Connecting took longer than 15 minutes."),
-        _l("For safety the attempt has ended. Orders wait at the marketplace, none is lost."),
-        _l("Press CONNECT again; the marketplace will ask once more."),
+        sentence("Connecting took longer than 15 minutes."),
+        sentence("For safety the attempt has ended. Orders wait at the marketplace, none is lost."),
+        sentence("Press CONNECT again; the marketplace will ask once more."),
     ),
     Outcome.REPLAYED: Words(
-        _l("This answer of the marketplace has been used before."),
-        _l("Nothing was changed by opening it again."),
-        _l("Look at the platform: if it is not connected, press CONNECT again."),
+        sentence("This answer of the marketplace has been used before."),
+        sentence("Nothing was changed by opening it again."),
+        sentence("Look at the platform: if it is not connected, press CONNECT again."),
     ),
     Outcome.FOREIGN_SELLER: Words(
-        _l("You signed in to the marketplace as another seller than the one this platform belongs to."),
-        _l("The platform keeps its seller and its orders; those of the other seller are not collected."),
-        _l("Press CONNECT again and sign in as the platform's seller, or create a platform of its own for the other."),
+        sentence("You signed in to the marketplace as another seller than the one this platform belongs to."),
+        sentence("The platform keeps its seller and its orders; those of the other seller are not collected."),
+        sentence(
+            "Press CONNECT again and sign in as the platform's seller, or create a platform of its own for the other."
+        ),
     ),
     Outcome.CODE_REFUSED: Words(
-        _l("The marketplace did not accept the code that it gave your browser. It lives five minutes only."),
-        _l("The platform is not connected by this attempt. Orders wait at the marketplace, none is lost."),
-        _l("Press CONNECT again."),
+        sentence("The marketplace did not accept the code that it gave your browser. It lives five minutes only."),
+        sentence("The platform is not connected by this attempt. Orders wait at the marketplace, none is lost."),
+        sentence("Press CONNECT again."),
     ),
     Outcome.UNAVAILABLE: Words(
-        _l("The marketplace did not answer, or does not let this installation in."),
-        _l("The platform is not connected by this attempt. Orders wait at the marketplace, none is lost."),
-        _l("Press CONNECT again in a few minutes. If it goes on, tell who runs this installation."),
+        sentence("The marketplace did not answer, or does not let this installation in."),
+        sentence("The platform is not connected by this attempt. Orders wait at the marketplace, none is lost."),
+        sentence("Press CONNECT again in a few minutes. If it goes on, tell who runs this installation."),
     ),
     Outcome.LOST_STATE: Words(
-        _l("This address belongs to no attempt to connect that was begun in this browser."),
-        _l("Nothing was changed. Orders wait at the marketplace, none is lost."),
-        _l("Go back to the platform and press CONNECT; stay in the same browser until the platform shows again."),
+        sentence("This address belongs to no attempt to connect that was begun in this browser."),
+        sentence("Nothing was changed. Orders wait at the marketplace, none is lost."),
+        sentence("Go back to the platform and press CONNECT; stay in the same browser until the platform shows again."),
     ),
 }

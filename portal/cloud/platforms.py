@@ -17,6 +17,7 @@ from portal.cloud.models import CloudPlatform, ConnectionState
 from portal.errors import Refused
 from portal.extensions import db
 from portal.scope import current_account_id
+from portal.sentences import sentence
 
 # No letter or digit that is taken for another when it is read out. 32 ** 10 references.
 REFERENCE_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
@@ -89,7 +90,7 @@ def change_platform(platform: CloudPlatform, changes: dict[str, Any]) -> None:
 def collect_now(platform: CloudPlatform) -> None:
     """Have the platform's orders collected at once. Raises NotConnected."""
     if not _can_collect(platform):
-        raise NotConnected("The platform is switched off, or not connected to its marketplace.")
+        raise NotConnected(sentence("The platform is switched off, or not connected to its marketplace."))
     platform.next_collect_at = datetime.now(UTC)
     db.session.flush()
     enqueue("jobs.collect.collect_orders", platform.account_id, platform.id)

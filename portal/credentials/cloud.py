@@ -11,7 +11,6 @@ from urllib.parse import quote
 import msgspec
 import requests
 from flask_babel import get_locale
-from flask_babel import gettext as _
 
 from portal.credentials import tokens, transport
 from portal.credentials.errors import (
@@ -28,6 +27,7 @@ from portal.credentials.errors import (
 )
 from portal.credentials.models import Credential
 from portal.errors import Refused, Unavailable
+from portal.sentences import sentence, source_of
 
 __all__ = [
     "CertificateRefused",
@@ -41,6 +41,7 @@ __all__ = [
     "TimedOut",
     "UnknownClient",
     "WrongSecret",
+    "problem_of",
 ]
 
 MOST_ACKNOWLEDGED = 500  # what one call may carry
@@ -197,16 +198,28 @@ class Cloud:
                 break
             tokens.forget(self.client, token)
             if not first:
-                raise Refused(_("The cloud does not take the token it has just issued. Tell who runs the cloud."))
+                raise Refused(
+                    sentence("The cloud does not take the token it has just issued. Tell who runs the cloud.")
+                )
         if response.status_code >= 400:
             raise _problem(response, conflict)
         return response
 
 
+def problem_of(answer: Mapping[str, Any]) -> str | None:
+    """The `problem` in a cloud's answer as it is kept: its source where the cloud tells it, else its text."""
+    source, text = answer.get("problem_source"), answer.get("problem")
+    if isinstance(source, dict):
+        encoded = msgspec.json.encode(source).decode()
+        if source_of(encoded) is not None:
+            return encoded
+    return str(text) if text is not None else None
+
+
 def _path(*segments: str) -> str:
     """A path of segments that cannot lead elsewhere, whatever a person typed as an order id."""
     if any(segment in ("", ".", "..") for segment in segments):
-        raise NotFound(_("The cloud does not know this."))
+        raise NotFound(sentence("The cloud does not know this."))
     return "/" + "/".join(quote(segment, safe="") for segment in segments)
 
 
@@ -226,10 +239,10 @@ def _problem(response: requests.Response, conflict: type[Refused]) -> Exception:
     except msgspec.DecodeError:
         if status == 429 or status >= 500:
             return Unavailable(
-                _("The cloud is busy or has a fault (%(status)s). Try again later.", status=status), retry_after
+                sentence("The cloud is busy or has a fault (%(status)s). Try again later.", status=status), retry_after
             )
         return tokens.not_a_cloud()
-    detail = problem.detail or problem.title or _("The cloud refuses the call (%(status)s).", status=status)
+    detail = problem.detail or problem.title or sentence("The cloud refuses the call (%(status)s).", status=status)
     if status == 429 or status >= 500:
         return Unavailable(detail, retry_after)
     if status == 404:

@@ -17,6 +17,7 @@ from portal.credentials.models import Credential, Kind
 from portal.errors import Refused, Unavailable
 from portal.extensions import db
 from portal.scope import current_tenant_id
+from portal.sentences import kept
 
 
 class NameTaken(Refused):
@@ -83,7 +84,7 @@ def test(credential: Credential) -> None:
         Cloud.of(credential).test()
         register_webhook(credential)
     except (Refused, Unavailable) as problem:
-        credential.test_problem = str(problem)
+        credential.test_problem = kept(problem)
     else:
         credential.test_problem = None
     db.session.flush()

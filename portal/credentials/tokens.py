@@ -11,7 +11,6 @@ import requests
 import structlog
 from authlib.integrations.requests_client import OAuth2Session
 from flask import current_app
-from flask_babel import gettext as _
 from redis.exceptions import RedisError
 
 from portal import secrets
@@ -19,6 +18,7 @@ from portal.credentials import transport
 from portal.credentials.errors import NotACloud, UnknownClient, WrongSecret
 from portal.errors import Refused, Unavailable
 from portal.extensions import redis
+from portal.sentences import sentence
 
 log = structlog.get_logger()
 
@@ -119,7 +119,9 @@ def _check(response: requests.Response) -> requests.Response:
     transport.refuse_redirect(response)
     if response.status_code in (429, 502, 503, 504):
         raise Unavailable(
-            _("The cloud is busy or being restarted (%(status)s). Try again later.", status=response.status_code),
+            sentence(
+                "The cloud is busy or being restarted (%(status)s). Try again later.", status=response.status_code
+            ),
             retry_after=seconds(response.headers.get("Retry-After")),
         )
     try:
@@ -129,7 +131,9 @@ def _check(response: requests.Response) -> requests.Response:
     if answer.error == "invalid_client":
         raise _refusal(answer.error_description)
     if answer.error:
-        raise Refused(_("The cloud grants no token: %(reason)s.", reason=answer.error_description or answer.error))
+        raise Refused(
+            sentence("The cloud grants no token: %(reason)s.", reason=answer.error_description or answer.error)
+        )
     if response.status_code != 200 or not answer.access_token:
         raise not_a_cloud()
     return response
@@ -138,19 +142,19 @@ def _check(response: requests.Response) -> requests.Response:
 def _refusal(description: str) -> Refused:
     if "unknown client" in description.lower():
         return UnknownClient(
-            _("The cloud has no client with this id. Copy the client id again; spaces and capitals count.")
+            sentence("The cloud has no client with this id. Copy the client id again; spaces and capitals count.")
         )
     if "wrong secret" in description.lower():
         return WrongSecret(
-            _("The cloud knows the client id, but the client secret is another. Enter the secret again.")
+            sentence("The cloud knows the client id, but the client secret is another. Enter the secret again.")
         )
-    return Refused(_("The cloud refuses client id or client secret. Enter both again."))
+    return Refused(sentence("The cloud refuses client id or client secret. Enter both again."))
 
 
 def not_a_cloud() -> NotACloud:
     """Something answered that no Kontor cloud would say."""
     return NotACloud(
-        _("A server answers at this address, but it is not a Kontor cloud. The address usually ends in /cloud.")
+        sentence("A server answers at this address, but it is not a Kontor cloud. The address usually ends in /cloud.")
     )
 
 

@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 from flask import current_app
-from flask_babel import gettext as _
 from requests.adapters import HTTPAdapter
 
 from portal.credentials.errors import CertificateRefused, NotACloud, NotReachable, TimedOut
 from portal.errors import Refused
+from portal.sentences import sentence
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
@@ -38,11 +38,13 @@ def checked_address(typed: str) -> str:
         parts = urlsplit(address)
         port_is_good = parts.port is None or parts.port > 0
     except ValueError:
-        raise Refused(_("This is not an address. It looks like https://cloud.example.com/cloud.")) from None
+        raise Refused(sentence("This is not an address. It looks like https://cloud.example.com/cloud.")) from None
     if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_good:
-        raise Refused(_("The address begins with https:// (or http://) and a host name."))
+        raise Refused(sentence("The address begins with https:// (or http://) and a host name."))
     if parts.username is not None or parts.query or parts.fragment or any(c.isspace() or c == "\\" for c in address):
-        raise Refused(_("The address holds no user name, spaces, “?” or “#”. The client id has a field of its own."))
+        raise Refused(
+            sentence("The address holds no user name, spaces, “?” or “#”. The client id has a field of its own.")
+        )
     return address
 
 
@@ -106,7 +108,7 @@ def refuse_redirect(response: requests.Response) -> None:
     """Raise NotACloud where the server sends us elsewhere: a secret must not travel on."""
     if 300 <= response.status_code < 400:
         raise NotACloud(
-            _(
+            sentence(
                 "The server at %(place)s refers to another address (%(target)s). Enter the cloud’s own address.",
                 place=_place(response.url or ""),
                 target=_place(response.headers.get("Location", "")) or "?",
@@ -124,14 +126,16 @@ def in_words(url: str) -> Iterator[None]:
         raise CertificateRefused(_certificate_problem(place, error)) from error
     except requests.Timeout as error:
         raise TimedOut(
-            _("%(place)s did not answer in time. Try again; if it stays so, ask who runs the cloud.", place=place)
+            sentence(
+                "%(place)s did not answer in time. Try again; if it stays so, ask who runs the cloud.", place=place
+            )
         ) from error
     except requests.ConnectionError as error:
         raise NotReachable(_connection_problem(place, error)) from error
     except TooLarge as error:
-        raise NotACloud(_("%(place)s sends more than a Kontor cloud ever would.", place=place)) from error
+        raise NotACloud(sentence("%(place)s sends more than a Kontor cloud ever would.", place=place)) from error
     except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError) as error:
-        raise NotReachable(_("%(place)s cannot be called. Check the address.", place=place)) from error
+        raise NotReachable(sentence("%(place)s cannot be called. Check the address.", place=place)) from error
 
 
 def _was_closed(error: Exception) -> bool:
@@ -142,13 +146,13 @@ def _was_closed(error: Exception) -> bool:
 def _certificate_problem(place: str, error: Exception) -> str:
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return _(
+            return sentence(
                 "The certificate of %(place)s is not valid: %(reason)s. "
                 "Nothing was sent. Ask who runs the cloud to renew it, or correct the address.",
                 place=place,
                 reason=cause.verify_message,
             )
-    return _(
+    return sentence(
         "%(place)s does not answer in https. Check the port, or whether the address begins with http://.",
         place=place,
     )
@@ -157,14 +161,14 @@ def _certificate_problem(place: str, error: Exception) -> str:
 def _connection_problem(place: str, error: Exception) -> str:
     for cause in _causes(error):
         if isinstance(cause, urllib3.exceptions.NameResolutionError):
-            return _("There is no host %(place)s. Check the address for typing errors.", place=place)
+            return sentence("There is no host %(place)s. Check the address for typing errors.", place=place)
         if isinstance(cause, ConnectionRefusedError):
-            return _(
+            return sentence(
                 "Nothing answers at %(place)s. Check host and port, and whether the cloud is running.", place=place
             )
     if _was_closed(error):
-        return _("%(place)s broke off the connection. Try again in a moment.", place=place)
-    return _("%(place)s is not reachable. Check the address and the network, then try again.", place=place)
+        return sentence("%(place)s broke off the connection. Try again in a moment.", place=place)
+    return sentence("%(place)s is not reachable. Check the address and the network, then try again.", place=place)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

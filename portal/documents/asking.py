@@ -15,6 +15,7 @@ from portal.documents.models import Document, HeldOrder
 from portal.errors import Refused, Unavailable
 from portal.extensions import db
 from portal.platforms.models import Platform
+from portal.sentences import say
 
 
 class Whereabouts(StrEnum):
@@ -84,7 +85,7 @@ def decide(order_id: str, document: Document | None, held: HeldOrder | None, sai
     if document is not None:
         return Answer(order_id, Whereabouts.DOCUMENT, document.platform, document=document)
     if held is not None:
-        return Answer(order_id, Whereabouts.HELD, held.platform, held=held, why=held.reason)
+        return Answer(order_id, Whereabouts.HELD, held.platform, held=held, why=say(held.reason))
     answers = [Answer(order_id, _whereabouts(one), one.platform, why=one.problem or one.note) for one in said]
     ranks = list(Whereabouts)
     return min(answers, key=lambda answer: ranks.index(answer.where), default=Answer(order_id, Whereabouts.NEVER_SEEN))

@@ -21,6 +21,7 @@ from portal.errors import Unavailable
 from portal.extensions import db
 from portal.order import Collection, Page
 from portal.platforms.models import Platform
+from portal.sentences import sentence
 
 log = structlog.get_logger()
 
@@ -47,7 +48,7 @@ def fetch_orders(run: Run, page_orders: int = PAGE_ORDERS) -> None:
     """
     platform = db.session.get_one(Platform, run.platform_id)
     if platform.reference is None:
-        raise Unavailable("The platform is not known to the cloud yet. Connect it first.")
+        raise Unavailable(sentence("The platform is not known to the cloud yet. Connect it first."))
     cloud, reference = Cloud.of(platform.credential), platform.reference
     source = intake.source_of(platform, run_id=run.id, attempt=run.attempt, worker=run.worker or "")
     run.expected = cloud.platform(reference)["waiting"]
@@ -97,5 +98,5 @@ def _fetched(cloud: Cloud, reference: str, settings: Settings, page_orders: int,
         page = msgspec.json.decode(body, type=Page)
         arrivals = [intake.arrived(delivery) for delivery in page.orders]
     except msgspec.DecodeError as error:
-        raise Unavailable(f"The cloud's answer makes no sense: {error}.") from error
+        raise Unavailable(sentence("The cloud's answer makes no sense: %(error)s.", error=str(error))) from error
     return Fetched(intake.plan_page(arrivals, settings), page.collections, page.next, request_id)

@@ -27,6 +27,7 @@ from portal.extensions import db
 from portal.order import Collection, Delivery, Order, Status
 from portal.platforms.models import Platform
 from portal.scope import current_tenant_id
+from portal.sentences import sentence
 from portal.tenants.models import Tenant
 
 log = structlog.get_logger()
@@ -131,7 +132,7 @@ def commit_page(source: Source, planned: Planned, collections: Sequence[Collecti
         db.session.rollback()
         log.warning("page_refused", orders=len(arrivals), error=type(refusal).__name__)
         if len(arrivals) == 1:
-            reason = "The database refused this order, so it was put aside whole."
+            reason = sentence("The database refused this order, so it was put aside whole.")
             tally = write_page(source, plan_page(arrivals, source.settings, refused=reason), collections)
             db.session.commit()
             return tally
@@ -239,7 +240,7 @@ def _plan(order: Order, settings: Settings, refused: str | None) -> Draft | Held
         return plan(order, settings)
     except (ArithmeticError, ValueError) as error:
         log.warning("order_not_planned", error=type(error).__name__)
-        return Held(order.id, order.version, "unreadable", "The order holds values that make no sense.")
+        return Held(order.id, order.version, "unreadable", sentence("The order holds values that make no sense."))
 
 
 def _newest(arrivals: Sequence[Arrival]) -> dict[str, Arrival]:

@@ -15,6 +15,7 @@ from msgspec.structs import astuple
 
 from portal.documents.models import LineKind, State
 from portal.order import Component, Line, Order, Party, Status
+from portal.sentences import Money, Sentence, sentence, sentence_of
 
 # What PostgreSQL's integer holds; a quantity beyond it is a mistake, not an order.
 MOST_PIECES = 2_147_483_647
@@ -101,21 +102,25 @@ class NotWanted:
 def plan(order: Order, settings: Settings) -> Draft | Held | NotWanted:
     """Decide what an order becomes."""
     if order.status == Status.UNREADABLE:
-        return _held(order, "unreadable", order.problem or "The marketplace's answer could not be read.")
+        said = sentence_of(order.problem_source) if order.problem_source else order.problem
+        return _held(order, "unreadable", said or sentence("The marketplace's answer could not be read."))
     if order.status in (Status.PENDING, Status.CANCELLED):
         return NotWanted(order)
     if not is_currency(order.currency):
-        return _held(order, "currency", f"The currency “{clean(order.currency, 20)}” is not known.")
+        return _held(
+            order, "currency", sentence("The currency “%(currency)s” is not known.", currency=clean(order.currency, 20))
+        )
     if not order.lines:
-        return _held(order, "no_lines", "The order has no articles.")
+        return _held(order, "no_lines", sentence("The order has no articles."))
     for line in order.lines:
         if not 0 < line.quantity <= MOST_PIECES:
-            return _held(order, "quantity", f"“{clean(line.sku, 60)}” is ordered {line.quantity} times.")
+            reason = sentence("“%(sku)s” is ordered %(times)s times.", sku=clean(line.sku, 60), times=line.quantity)
+            return _held(order, "quantity", reason)
     difference = _tie_out(order)
     if difference is not None:
         return difference
     if order.fulfilled_by == "merchant" and order.status == Status.UNSHIPPED and not order.delivery.country:
-        return _held(order, "no_address", "The order has no delivery address, so it cannot be shipped.")
+        return _held(order, "no_address", sentence("The order has no delivery address, so it cannot be shipped."))
     lines = tuple(_lines(order, settings))
     delivery = _cleaned(order.delivery)
     return Draft(
@@ -153,7 +158,7 @@ def clean(text: str, longest: int = LONGEST_TEXT) -> str:
     return " ".join("".join(kept).split())[:longest]
 
 
-def _held(order: Order, cause: str, reason: str, component: str | None = None) -> Held:
+def _held(order: Order, cause: str, reason: str | Sentence, component: str | None = None) -> Held:
     return Held(order.id, order.version, cause, reason, component)
 
 
@@ -171,8 +176,12 @@ def _tie_out(order: Order) -> Held | None:
             return _held(
                 order,
                 "line_total",
-                f"The parts of “{clean(line.sku or line.title, 60)}” sum to {line_sum} {order.currency}, "
-                f"the marketplace says {line.total}.",
+                sentence(
+                    "The parts of “%(line)s” sum to %(sum)s, the marketplace says %(total)s.",
+                    line=clean(line.sku or line.title, 60),
+                    sum=Money(line_sum, order.currency),
+                    total=Money(line.total, order.currency),
+                ),
                 _suspect(line.components, line.total - line_sum),
             )
         everything += line_sum
@@ -183,21 +192,28 @@ def _tie_out(order: Order) -> Held | None:
     if order.total is None:
         if order.replaces and not everything:
             return None
-        return _held(order, "no_total", "The marketplace gave no total, so the lines cannot be checked against it.")
+        return _held(
+            order, "no_total", sentence("The marketplace gave no total, so the lines cannot be checked against it.")
+        )
     if everything != order.total:
         parts = [component for line in order.lines for component in line.components] + list(order.components)
         return _held(
             order,
             "total",
-            f"The lines sum to {everything} {order.currency}, the marketplace says {order.total}: "
-            f"a difference of {order.total - everything}.",
+            sentence(
+                "The lines sum to %(sum)s, the marketplace says %(total)s: a difference of %(difference)s.",
+                sum=Money(everything, order.currency),
+                total=Money(order.total, order.currency),
+                difference=Money(order.total - everything, order.currency),
+            ),
             _suspect(parts, order.total - everything),
         )
     return None
 
 
 def _odd_amount(order: Order, component: Component) -> Held:
-    return _held(order, "amount", f"{component.amount} is not an amount in {order.currency}.", component=component.kind)
+    reason = sentence("%(amount)s is not an amount in %(currency)s.", amount=component.amount, currency=order.currency)
+    return _held(order, "amount", reason, component=component.kind)
 
 
 def _suspect(components: list[Component], difference: Decimal) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from portal.documents.models import State
 from portal.documents.plan import Draft, DraftLine, NotWanted
 from portal.order import Status
+from portal.sentences import sentence
 
 PROGRESS = (State.OPEN, State.PARTLY_SHIPPED, State.SHIPPED)
 
@@ -58,7 +59,9 @@ def revise(existing: Existing, outcome: Draft | NotWanted, delivery: dict[str, A
     if differs and existing.state == State.OPEN and not existing.has_shipments:
         return Revision(existing, "changed", order.version, state, existing.notice, asks, outcome)
     if existing.lines != outcome.lines and existing.state != State.CANCELLED:
-        notice = "The order was changed at the marketplace after shipping had begun. This document was left as it is."
+        notice = sentence(
+            "The order was changed at the marketplace after shipping had begun. This document was left as it is."
+        )
         return Revision(existing, "noted", order.version, state, notice, asks)
     moved = state != existing.state or asks != existing.cancel_requested
     return Revision(existing, "noted" if moved else None, order.version, state, existing.notice, asks)
@@ -70,7 +73,9 @@ def _withdrawn(existing: Existing, outcome: NotWanted) -> Revision:
         return Revision(existing, None, order.version, existing.state, existing.notice, existing.cancel_requested)
     if existing.state == State.OPEN and not existing.has_shipments:
         return Revision(existing, "cancelled", order.version, State.CANCELLED, existing.notice, False)
-    notice = "The order was cancelled at the marketplace after shipping had begun. This document was left as it is."
+    notice = sentence(
+        "The order was cancelled at the marketplace after shipping had begun. This document was left as it is."
+    )
     return Revision(existing, "noted", order.version, existing.state, notice, existing.cancel_requested)
 
 

@@ -25,6 +25,7 @@ from portal.documents.plan import Draft, DraftLine, Held, clean
 from portal.documents.revision import Existing, Revision
 from portal.extensions import db
 from portal.order import Collection
+from portal.sentences import kept
 
 if TYPE_CHECKING:
     from portal.documents.intake import Arrival, Source, Tally
@@ -287,7 +288,7 @@ class Page:
             (
                 values(revision.existing.id for revision in revisions),
                 texts(revision.state.value for revision in revisions),
-                texts(revision.notice for revision in revisions),
+                texts(revision.notice and kept(revision.notice) for revision in revisions),
                 values(revision.cancel_requested for revision in revisions),
                 values(revision.version for revision in revisions),
                 values(draft.total if draft else None for draft in drafts),
@@ -357,7 +358,7 @@ class Page:
                 texts(order.order_id for order in held),
                 values(order.version for order in held),
                 texts(order.cause for order in held),
-                texts(order.reason for order in held),
+                texts(kept(order.reason) for order in held),
                 texts(order.component for order in held),
                 [arrivals[order.order_id].payload for order in held],
                 texts(calls.get(arrivals[order.order_id].collection) for order in held),

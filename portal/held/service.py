@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
-from flask_babel import gettext as _
 from sqlalchemy import select
 
 from portal.documents.intake import ROW_REFUSED, Retried, retry_held
 from portal.documents.models import HeldOrder
 from portal.extensions import db
+from portal.sentences import sentence
 
 log = structlog.get_logger()
 
@@ -39,7 +39,7 @@ def retry(held: HeldOrder) -> Retried:
             return retry_held(held)
     except ROW_REFUSED as refusal:
         log.warning("held_order_refused", error=type(refusal).__name__)
-        return Retried(reason=_("The database refused the order. It stays held."))
+        return Retried(reason=sentence("The database refused the order. It stays held."))
 
 
 def retry_all() -> Outcome:

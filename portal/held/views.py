@@ -18,6 +18,7 @@ from portal.extensions import db
 from portal.held import listing, service
 from portal.lists import ID, View, page_of
 from portal.platforms.models import Platform
+from portal.sentences import say
 
 bp = Blueprint("held", __name__, url_prefix="/held")
 
@@ -71,7 +72,7 @@ def retry(id: int) -> ResponseReturnValue:
         flash(_("Order %(order)s is a document now.", order=order_id), "success")
         return redirect(url_for("documents.show", id=outcome.document))
     if outcome.reason is not None:
-        flash(_("Order %(order)s is held still: %(reason)s", order=order_id, reason=outcome.reason), "warning")
+        flash(_("Order %(order)s is held still: %(reason)s", order=order_id, reason=say(outcome.reason)), "warning")
         return redirect(url_for("held.show", id=id))
     flash(_("Order %(order)s is no longer wanted: it is pending or cancelled.", order=order_id), "info")
     return redirect(url_for("held.index"))

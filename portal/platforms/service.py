@@ -51,7 +51,6 @@ class CloudConnection(msgspec.Struct):
     """What the cloud says about a platform's connection."""
 
     state: Connection
-    problem: str | None = None
     seller_id: str | None = None
     authorized_at: datetime | None = None
 
@@ -161,7 +160,7 @@ def refresh(platform: Platform) -> None:
         connection = msgspec.convert(answer.get("connection"), CloudConnection)
     except msgspec.ValidationError as error:
         raise clouds.NotACloud(_("The cloud’s answer about the connection makes no sense.")) from error
-    _keep(platform, connection)
+    _keep(platform, connection, clouds.problem_of(answer["connection"]))
 
 
 def disconnect(platform: Platform) -> None:
@@ -222,9 +221,9 @@ def _find_lost(platform: Platform, cloud: Cloud) -> str | None:
     return None
 
 
-def _keep(platform: Platform, connection: CloudConnection) -> None:
+def _keep(platform: Platform, connection: CloudConnection, problem: str | None = None) -> None:
     newly = connection.state == Connection.AUTHENTICATED and platform.connection != Connection.AUTHENTICATED
-    platform.connection, platform.connection_problem = connection.state, connection.problem
+    platform.connection, platform.connection_problem = connection.state, problem
     platform.seller_id, platform.authorized_at = connection.seller_id, connection.authorized_at
     if newly:
         platform.next_fetch_at = datetime.now(UTC)

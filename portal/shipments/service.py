@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
-from flask_babel import gettext as _
 from sqlalchemy import func, select
 
 from jobs.queues import enqueue
-from portal.credentials.cloud import Cloud, NotAccepted, NotFound
+from portal.credentials.cloud import Cloud, NotAccepted, NotFound, problem_of
 from portal.documents.models import Document, DocumentLine, LineKind
 from portal.errors import Refused, Unavailable
 from portal.extensions import db
 from portal.scope import current_tenant_id
+from portal.sentences import kept, sentence
 from portal.shipments import tracking
 from portal.shipments.models import Carrier, MessageState, Shipment, ShipmentItem
 from portal.shipments.parcel import Article, Parcel, Shippable, book, check_number
@@ -138,11 +138,11 @@ def report(shipment_id: int) -> None:
     try:
         message = _message(shipment)
     except (NotAccepted, NotFound) as refused:
-        _settle(shipment, MessageState.FAILED, str(refused))
+        _settle(shipment, MessageState.FAILED, kept(refused))
     except Unavailable as later:
-        _postpone(shipment, str(later), later.retry_after)
+        _postpone(shipment, kept(later), later.retry_after)
     except Refused as refused:  # the credential, not this parcel: it goes out once that is put right
-        _postpone(shipment, str(refused))
+        _postpone(shipment, kept(refused))
     else:
         _record(shipment, message)
     db.session.flush()
@@ -158,7 +158,7 @@ def retry(shipment: Shipment, carrier: Carrier | None = None, tracking_number: s
     _lock(shipment.document)
     _read_anew(Shipment, shipment.id)
     if shipment.state != MessageState.FAILED:
-        raise NotFailed(_("This report has not failed; it is on its way."))
+        raise NotFailed(sentence("This report has not failed; it is on its way."))
     if tracking_number is not None:
         number = tracking.normalise(tracking_number)
         others = shippable(shipment.document).tracking_numbers - {shipment.tracking_number}
@@ -233,7 +233,7 @@ def _message(shipment: Shipment) -> dict[str, Any]:
     """The cloud's message of this shipment. `sent_at` tells whether the cloud has it in its present form."""
     platform = shipment.document.platform
     if platform.reference is None:
-        raise Unavailable(_("The platform is not known to the cloud yet. Connect it; the report goes out then."))
+        raise Unavailable(sentence("The platform is not known to the cloud yet. Connect it; the report goes out then."))
     cloud = Cloud.of(platform.credential)
     if shipment.sent_at is not None:
         try:
@@ -260,9 +260,9 @@ def _hand_over(cloud: Cloud, reference: str, key: str, body: dict[str, Any]) -> 
 
 def _record(shipment: Shipment, message: dict[str, Any]) -> None:
     """Write down what the cloud says of the message."""
-    state, problem = message.get("state"), message.get("problem")
+    state, problem = message.get("state"), problem_of(message)
     if state not in set(MessageState):
-        _postpone(shipment, _("The cloud's answer about this parcel makes no sense."))
+        _postpone(shipment, kept(sentence("The cloud's answer about this parcel makes no sense.")))
         return
     now = datetime.now(UTC)
     shipment.sent_at = _time(message.get("sent_at")) or shipment.sent_at or now
@@ -270,7 +270,11 @@ def _record(shipment: Shipment, message: dict[str, Any]) -> None:
         shipment.confirmed_at = _time(message.get("confirmed_at")) or now
         _settle(shipment, MessageState.CONFIRMED, None)
     elif state == MessageState.FAILED:
-        _settle(shipment, MessageState.FAILED, problem or _("The marketplace refused the parcel without a reason."))
+        _settle(
+            shipment,
+            MessageState.FAILED,
+            problem or kept(sentence("The marketplace refused the parcel without a reason.")),
+        )
     else:
         shipment.state = MessageState(state)
         _postpone(shipment, problem)

@@ -18,6 +18,7 @@ from portal.cloud.collection import collect, collect_anew, refetch
 from portal.cloud.models import CloudEvent, CollectedPage, ConnectionState, InboxState
 from portal.extensions import db, redis
 from portal.order import Order, Status
+from portal.sentences import say
 from tests.cloud.amazon_orders import an_item, an_order
 from tests.cloud.scripted import RESET, Reply, ago, html, refusal
 from tests.documents.builders import an_order as translated_order
@@ -34,7 +35,7 @@ def some_orders(count: int, minutes: float = 60, **changes) -> list[dict]:
 
 def failed(seller) -> tuple[int, str | None]:
     platform = seller.platform
-    return platform.failures, platform.collect_problem
+    return platform.failures, platform.collect_problem and say(platform.collect_problem)
 
 
 def seconds_until(moment: datetime | None) -> float:
@@ -267,7 +268,7 @@ def test_a_marketplace_added_later_brings_its_orders_in(seller, scripted):
     channel = {"channelName": "AMAZON", "marketplaceId": "A13V1IB3VIYZZH", "marketplaceName": "Amazon.fr"}
     scripted.orders = [an_order(lastUpdatedTime=ago(60), salesChannel=channel)]
     collect(seller.platform_id)
-    assert [row.note for row in seller.inbox().values()] == [
+    assert [say(row.note) for row in seller.inbox().values()] == [
         "Sold on Amazon.fr, which is not among the platform's marketplaces."
     ]
     platform = seller.platform
@@ -322,7 +323,7 @@ def test_revoked_consent_ends_the_connection_in_words_and_is_told(make_seller, s
     collect(seller.platform_id)
     platform = seller.platform
     assert (platform.connection, platform.next_collect_at) == (ConnectionState.REVOKED, None)
-    assert f"{datetime.now(UTC):%Y-%m-%d}" in platform.connection_problem
+    assert f"Noticed on {datetime.now(UTC):%b %-d, %Y}" in say(platform.connection_problem)
     assert [row.kind for row in db.session.scalars(db.select(CloudEvent))] == ["connection.changed"]
     collect(seller.platform_id)
     assert scripted.count("token") == 1

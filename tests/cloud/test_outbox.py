@@ -20,6 +20,7 @@ from portal.cloud.events import deliver_event, emit, signature
 from portal.cloud.models import CloudEvent, StatusMessage
 from portal.errors import Refused
 from portal.extensions import db
+from portal.sentences import say
 from tests.cloud.amazon_orders import an_order
 from tests.cloud.scripted import RESET, Reply, ago, html, refusal
 
@@ -64,7 +65,7 @@ def message(id: int) -> StatusMessage:
 
 def state(id: int) -> tuple[str, str | None]:
     row = message(id)
-    return row.state.value, row.problem
+    return row.state.value, row.problem and say(row.problem)
 
 
 def told() -> list[str]:

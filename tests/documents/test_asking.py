@@ -19,6 +19,7 @@ from portal.extensions import db
 from portal.order import Status
 from portal.platforms.models import Platform
 from portal.scope import account
+from portal.sentences import say
 from tests.conftest import free_port
 from tests.desk import Desk
 from tests.documents.builders import an_order
@@ -99,7 +100,7 @@ class TestWhereItIs:
         desk.take(an_order(ORDER, total=None))
         held = desk.held()[ORDER]
         page = answer(desk)
-        assert "It is held" in page.words and held.reason in page.words
+        assert "It is held" in page.words and say(held.reason) in page.words
         assert page.link("To the held order") == f"/held/{held.id}"
 
     def test_it_waits_in_the_cloud(self, desk, platform):
@@ -114,7 +115,7 @@ class TestWhereItIs:
     def test_its_articles_are_not_told_yet(self, desk, platform):
         reaches_the_cloud(desk, platform, an_order(ORDER, lines=[]))
         page = answer(desk)
-        assert "It is pending" in page.words and inbox.NO_ARTICLES in page.words
+        assert "It is pending" in page.words and say(inbox.NO_ARTICLES) in page.words
 
     def test_it_was_cancelled_before_it_was_a_document(self, desk, platform):
         reaches_the_cloud(desk, platform, an_order(ORDER, status=Status.CANCELLED))

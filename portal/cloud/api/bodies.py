@@ -9,6 +9,7 @@ import msgspec
 from flask import Response, request
 
 from portal.cloud.api.problems import Problem
+from portal.sentences import say
 
 T = TypeVar("T")
 
@@ -79,3 +80,8 @@ def _explained(complaint: str) -> tuple[str, str]:
     if _PATTERN in complaint:
         complaint = "Holds characters that are not accepted here, or lacks some that are required"
     return ".".join(filter(None, places)) or "body", f"{complaint[:MOST_LETTERS]}."
+
+
+def told(kept: str | None) -> str | None:
+    """A sentence that was kept, in the language the call asks for; None where there is none."""
+    return say(kept) if kept is not None else None

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, request
 
 from portal.cloud import outbox
 from portal.cloud.api import shapes
-from portal.cloud.api.bodies import answer, read
+from portal.cloud.api.bodies import answer, read, told
 from portal.cloud.api.describing import Operation, header
 from portal.cloud.api.platforms import found
 from portal.cloud.api.problems import Problem
@@ -15,6 +15,7 @@ from portal.cloud.connectors import Shipment
 from portal.cloud.models import StatusMessage
 from portal.cloud.times import utc
 from portal.errors import Refused
+from portal.sentences import source_of
 
 bp = Blueprint("cloud_messages", __name__)
 
@@ -104,7 +105,8 @@ def _shape(message: StatusMessage) -> shapes.StatusMessage:
         key=message.key,
         order_id=message.order_id,
         state=message.state,
-        problem=message.problem,
+        problem=told(message.problem),
+        problem_source=source_of(message.problem),
         attempts=message.attempts,
         sent_at=utc(message.sent_at),
         confirmed_at=utc(message.confirmed_at),

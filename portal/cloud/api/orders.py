@@ -18,6 +18,7 @@ from portal.cloud.models import InboxOrder
 from portal.cloud.times import utc
 from portal.errors import Unavailable
 from portal.extensions import db
+from portal.sentences import say
 
 bp = Blueprint("cloud_orders", __name__)
 
@@ -128,7 +129,7 @@ def refetch(reference: str, order_id: str) -> Response:
         try:
             order = collection.refetch(platform, order_id)
         except ConnectionRevoked as revoked:
-            collection.lose_connection(platform.id, str(revoked))
+            collection.lose_connection(platform.id, revoked)
             g.keep_transaction = True  # refused, but what was learnt is kept
             raise Problem(409, str(revoked), NOT_CONNECTED) from revoked
         except ApplicationRefused as refused:
@@ -145,7 +146,7 @@ def _shape(order: InboxOrder) -> shapes.StoredOrder:
     return shapes.StoredOrder(
         id=order.order_id,
         state=order.state,
-        note=order.note,
+        note=say(order.note),
         version=utc(order.version),
         delivered_version=utc(order.delivered_version),
         order=Raw(order.payload),

@@ -7,12 +7,13 @@ from flask import Blueprint, Response
 
 from portal.cloud import platforms
 from portal.cloud.api import shapes
-from portal.cloud.api.bodies import answer, nothing, read
+from portal.cloud.api.bodies import answer, nothing, read, told
 from portal.cloud.api.describing import Operation
 from portal.cloud.api.problems import NOT_CONNECTED, Problem
 from portal.cloud.models import CloudPlatform
 from portal.cloud.times import utc
 from portal.extensions import db
+from portal.sentences import source_of
 
 bp = Blueprint("cloud_platforms", __name__)
 
@@ -134,7 +135,8 @@ def shape(platform: CloudPlatform, waiting: int) -> shapes.Platform:
         active=platform.active,
         connection=connection(platform),
         collected_at=utc(platform.collected_at),
-        collect_problem=platform.collect_problem,
+        collect_problem=told(platform.collect_problem),
+        collect_problem_source=source_of(platform.collect_problem),
         next_collect_at=utc(platform.next_collect_at),
         waiting=waiting,
     )
@@ -143,7 +145,8 @@ def shape(platform: CloudPlatform, waiting: int) -> shapes.Platform:
 def connection(platform: CloudPlatform) -> shapes.Connection:
     return shapes.Connection(
         state=platform.connection,
-        problem=platform.connection_problem,
+        problem=told(platform.connection_problem),
+        problem_source=source_of(platform.connection_problem),
         seller_id=platform.seller_id,
         authorized_at=utc(platform.authorized_at),
     )

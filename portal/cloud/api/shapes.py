@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from portal.cloud.models import ConnectionState, InboxState, OutboxState
 from portal.order import Collection, Order
+from portal.sentences import Source
 
 CONTROL = r"\u0000-\u001f\u007f-\u009f"
 # Something visible, and no control character (PostgreSQL refuses NUL, people cannot see the others).
@@ -61,10 +62,15 @@ class PlatformChange(Struct, forbid_unknown_fields=True):
 
 
 class Connection(Struct):
-    """Whether the marketplace lets the cloud speak for the seller. `problem` is a sentence."""
+    """Whether the marketplace lets the cloud speak for the seller.
+
+    `problem` is a sentence, in the language of Accept-Language. `problem_source` is what it is made of, for
+    whoever keeps it and shows it to readers of several languages.
+    """
 
     state: ConnectionState
     problem: str | None
+    problem_source: Source | None
     seller_id: str | None
     authorized_at: datetime | None
 
@@ -80,6 +86,7 @@ class Platform(Struct):
     connection: Connection
     collected_at: datetime | None
     collect_problem: str | None
+    collect_problem_source: Source | None
     next_collect_at: datetime | None
     waiting: int
 
@@ -167,12 +174,13 @@ class NewStatusMessage(Struct, forbid_unknown_fields=True):
 
 
 class StatusMessage(Struct):
-    """How far a status message has come. `problem` is the reason of a failure, in words."""
+    """How far a status message has come. `problem` is the reason of a failure, in words, made of `problem_source`."""
 
     key: str
     order_id: str
     state: OutboxState
     problem: str | None
+    problem_source: Source | None
     attempts: int
     sent_at: datetime | None
     confirmed_at: datetime | None

@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from portal.cloud.models import CloudPlatform
 from portal.errors import Refused, Unavailable
 from portal.order import Order
+from portal.sentences import sentence
 
 KINDS = ("amazon",)
 
@@ -142,4 +143,4 @@ def connector_for(platform: CloudPlatform) -> Connector:
         from portal.cloud.connectors.amazon import Amazon
 
         return Amazon.of(platform)
-    raise UnknownKind(f"There is no connector for “{platform.kind}”.")
+    raise UnknownKind(sentence("There is no connector for “%(kind)s”.", kind=platform.kind))

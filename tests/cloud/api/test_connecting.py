@@ -203,6 +203,7 @@ def test_disconnecting_forgets_the_permission_and_keeps_the_seller(caller, platf
     assert connection(caller, platform) == {
         "state": "not_authenticated",
         "problem": None,
+        "problem_source": None,
         "seller_id": seller,
         "authorized_at": None,
     }

@@ -47,6 +47,7 @@ def test_a_message_is_taken_in_and_queued(caller, platform):
         "order_id": ORDER,
         "state": "queued",
         "problem": None,
+        "problem_source": None,
         "attempts": 0,
         "sent_at": None,
         "confirmed_at": None,

@@ -25,9 +25,16 @@ def test_a_platform_is_made(caller):
         "name": "Amazon Deutschland",
         "marketplaces": [DE],
         "active": True,
-        "connection": {"state": "not_authenticated", "problem": None, "seller_id": None, "authorized_at": None},
+        "connection": {
+            "state": "not_authenticated",
+            "problem": None,
+            "problem_source": None,
+            "seller_id": None,
+            "authorized_at": None,
+        },
         "collected_at": None,
         "collect_problem": None,
+        "collect_problem_source": None,
         "next_collect_at": None,
         "waiting": 0,
     }

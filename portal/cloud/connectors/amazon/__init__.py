@@ -28,6 +28,7 @@ from portal.cloud.connectors.amazon.plans import Plans
 from portal.cloud.models import CloudPlatform
 from portal.order import Order
 from portal.secrets import unseal
+from portal.sentences import sentence
 
 # Without FULFILLMENT there is no status at all, without PROCEEDS no total.
 INCLUDED = "BUYER,RECIPIENT,PROCEEDS,PROMOTION,CANCELLATION,FULFILLMENT,TAX,PACKAGES"
@@ -76,7 +77,7 @@ class Amazon:
         """Exchange the code at once: it lives five minutes. Raises CodeRefused, ApplicationRefused, Unavailable."""
         code, seller_id = callback.get("spapi_oauth_code", ""), callback.get("selling_partner_id", "")
         if not code or not SELLER_ID.fullmatch(seller_id):
-            raise CodeRefused("Amazon sent the browser back without a code.")
+            raise CodeRefused(sentence("Amazon sent the browser back without a code."))
         refresh_token = tokens.exchange(self.addresses.token, *_application(), code, redirect_uri)
         return Authorization(seller_id, refresh_token)
 
@@ -134,7 +135,7 @@ class Amazon:
         try:
             order = msgspec.json.decode(wire.read_order(answer.body), type=_Packages, strict=False)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise Unanswered("Amazon's answer cannot be read as an order.") from error
+            raise Unanswered(sentence("Amazon's answer cannot be read as an order.")) from error
         return shipping.shows(order.packages or [], package_reference, tracking_number)
 
     def why_not_confirmed(self, order: Order) -> str:
@@ -148,7 +149,7 @@ class Amazon:
 
     def _connected(self) -> Client:
         if self.client is None:
-            raise ConnectionRevoked("The platform is not connected to Amazon.")
+            raise ConnectionRevoked(sentence("The platform is not connected to Amazon."))
         return self.client
 
 

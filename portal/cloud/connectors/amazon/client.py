@@ -22,6 +22,7 @@ from portal.cloud.connectors.amazon.tokens import USER_AGENT, Tokens
 from portal.cloud.connectors.amazon.transport import limit
 from portal.cloud.connectors.amazon.wire import read_errors
 from portal.errors import Refused, Unavailable
+from portal.sentences import sentence
 
 log = structlog.get_logger()
 
@@ -124,7 +125,7 @@ class Client:
             status, request_id = response.status_code, _request_id(response)
         except requests.RequestException as error:
             status = type(error).__name__
-            raise Unanswered("Amazon did not answer, or not to the end.", REST_SECONDS) from error
+            raise Unanswered(sentence("Amazon did not answer, or not to the end."), REST_SECONDS) from error
         finally:
             took = round((time.monotonic() - began) * 1000)
             log.info("amazon_called", operation=operation, status=status, ms=took, request_id=request_id)
@@ -139,17 +140,19 @@ class Client:
             return Answer(response.content, _request_id(response))
         if status == 429:
             wait = self.plans.drain(operation)
-            raise Paused("Amazon asks for a pause: the usage plan is used up.", wait * random.uniform(1, 1.2))
+            pause = sentence("Amazon asks for a pause: the usage plan is used up.")
+            raise Paused(pause, wait * random.uniform(1, 1.2))
         if status >= 500 or status < 400:
-            raise Unanswered(f"Amazon's server failed ({status}).", REST_SECONDS)
+            raise Unanswered(sentence("Amazon's server failed (%(status)s).", status=status), REST_SECONDS)
         errors = read_errors(response.content)
         reasons = tuple(f"{error.code or ''} {error.message or ''} {error.details or ''}".strip() for error in errors)
-        sentence = "; ".join(error.message or error.code or "" for error in errors)[:500].replace("\0", "")
+        words = "; ".join(error.message or error.code or "" for error in errors)[:500].replace("\0", "")
+        said = f"{status}: {words}" if words else str(status)
         kind = {401: AccessRefused, 403: AccessRefused, 404: NotThere}.get(status, Rejected)
-        said = f": {sentence}" if sentence else ""
         if kind is AccessRefused:
-            raise AccessRefused(f"Amazon denies access; a role may be missing ({status}{said}).", status, reasons)
-        raise kind(f"Amazon refuses the call ({status}{said}).", status, reasons)
+            denied = sentence("Amazon denies access; a role may be missing (%(said)s).", said=said)
+            raise AccessRefused(denied, status, reasons)
+        raise kind(sentence("Amazon refuses the call (%(said)s).", said=said), status, reasons)
 
 
 def _request_id(response: requests.Response) -> str:

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from portal.cloud.connectors.amazon.wire import Breakdown, Money
 from portal.order import Component, ComponentKind
+from portal.sentences import sentence
 
 # More than any order, and short enough that sums and products of it stay exact.
 LARGEST_AMOUNT = Decimal(10**12)
@@ -42,16 +43,17 @@ Sums = dict[ComponentKind, Decimal]
 
 
 class NoAmount(ValueError):
-    """What stands in an amount's place is none; the text is a sentence."""
+    """What stands in an amount's place is none. Its argument is a sentence."""
 
 
 def amount(money: Money) -> Decimal:
     """The amount as an exact decimal. Raises NoAmount for NaN, and for what is too large or too fine."""
     value = money.amount
+    shown = str(value)[:40]
     if not value.is_finite() or value.adjusted() > LARGEST_AMOUNT.adjusted() or abs(value) >= LARGEST_AMOUNT:
-        raise NoAmount(f"Amazon's amount “{str(value)[:40]}” is not an amount of money.")
+        raise NoAmount(sentence("Amazon's amount “%(amount)s” is not an amount of money.", amount=shown))
     if int(value.as_tuple().exponent) < -MOST_DECIMALS:
-        raise NoAmount(f"Amazon's amount “{str(value)[:40]}” has more decimals than money has.")
+        raise NoAmount(sentence("Amazon's amount “%(amount)s” has more decimals than money has.", amount=shown))
     # Written out: 1E+2 and -0 are the same amounts, but not what people read.
     return Decimal(f"{value:f}") if value else Decimal(f"{abs(value):f}")
 

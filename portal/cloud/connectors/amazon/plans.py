@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from portal.cloud.connectors import OutOfBudget
 from portal.extensions import redis
+from portal.sentences import sentence
 
 # (calls a second, size of the bucket)
 DEFAULTS = {
@@ -62,7 +63,7 @@ class Plans:
             if granted:
                 return
             if time.monotonic() + number > until:
-                raise OutOfBudget("Amazon's usage plan allows the next call later.", number)
+                raise OutOfBudget(sentence("Amazon's usage plan allows the next call later."), number)
             time.sleep(number + 0.01)
 
     def left(self, operation: str) -> int:

@@ -10,6 +10,7 @@ from portal.cloud.connectors.amazon.client import Rejected
 from portal.cloud.connectors.amazon.wire import Package
 from portal.errors import Refused
 from portal.order import Order
+from portal.sentences import sentence
 
 # Programs whose parcels Amazon tracks itself; it answers 400 to a confirmation.
 CONFIRMED_BY_AMAZON = {"FBM_SHIP_PLUS": "FBM Ship+", "AMAZON_EASY_SHIP": "Easy Ship"}
@@ -17,18 +18,20 @@ CONFIRMED_BY_AMAZON = {"FBM_SHIP_PLUS": "FBM Ship+", "AMAZON_EASY_SHIP": "Easy S
 # What Amazon's 400s contain, and what that means to the person who ships.
 # Source: facts sheet section 4, gathered from Amazon's issue tracker.
 MEANINGS = (
-    ("NonexistentOrderItem", "Amazon finds no articles to this order: it has probably been cancelled."),
-    ("OrderItemId is invalid", "Amazon does not know one of the articles of this shipment."),
+    ("NonexistentOrderItem", sentence("Amazon finds no articles to this order: it has probably been cancelled.")),
+    ("OrderItemId is invalid", sentence("Amazon does not know one of the articles of this shipment.")),
     (
         "Invoice by Amazon orders can only be shipped",
-        "Amazon invoices this order itself and accepts only a ship-from address with a VAT number in the same tax "
-        "region. Check the default ship-from address in Seller Central.",
+        sentence(
+            "Amazon invoices this order itself and accepts only a ship-from address with a VAT number in the same tax "
+            "region. Check the default ship-from address in Seller Central."
+        ),
     ),
-    ("PackageReferenceId: is invalid", "Amazon does not accept the number of the package."),
-    ("maximum number of allowed updates", "Amazon lets this package be changed no further."),
-    ("InvalidPackageVersion", "Amazon lets this package be changed no further."),
-    ("carrier", "Amazon does not accept the carrier for this order. Check the mapping of the carrier."),
-    ("Carrier", "Amazon does not accept the carrier for this order. Check the mapping of the carrier."),
+    ("PackageReferenceId: is invalid", sentence("Amazon does not accept the number of the package.")),
+    ("maximum number of allowed updates", sentence("Amazon lets this package be changed no further.")),
+    ("InvalidPackageVersion", sentence("Amazon lets this package be changed no further.")),
+    ("carrier", sentence("Amazon does not accept the carrier for this order. Check the mapping of the carrier.")),
+    ("Carrier", sentence("Amazon does not accept the carrier for this order. Check the mapping of the carrier.")),
 )
 
 
@@ -54,10 +57,12 @@ def explained(rejected: Rejected) -> Refused:
     """Amazon's refusal of a confirmation, in words; Amazon's own stand behind them."""
     said = " ".join(rejected.reasons)
     if "PackageToUpdateNotFound" in said:
-        return PackageRefused("Amazon finds nothing left to ship in this order: it was shipped already, elsewhere.")
+        return PackageRefused(
+            sentence("Amazon finds nothing left to ship in this order: it was shipped already, elsewhere.")
+        )
     for part, meaning in MEANINGS:
         if part in said:
-            return Refused(f"{meaning} ({said[:300]})")
+            return Refused(sentence("%(meaning)s (%(said)s)", meaning=meaning, said=said[:300]))
     return rejected
 
 
@@ -73,10 +78,10 @@ def shows(packages: list[Package], package_reference: str, tracking_number: str)
 def why_not(order: Order) -> str:
     """Why Amazon takes no confirmation for this order, as a sentence; "" where it does."""
     if order.fulfilled_by == "marketplace":
-        return "Amazon ships this order itself, so there is nothing to confirm."
+        return sentence("Amazon ships this order itself, so there is nothing to confirm.")
     for program, name in CONFIRMED_BY_AMAZON.items():
         if program in order.programs:
-            return f"Amazon tracks {name} orders itself, so there is nothing to confirm."
+            return sentence("Amazon tracks %(program)s orders itself, so there is nothing to confirm.", program=name)
     return ""
 
 

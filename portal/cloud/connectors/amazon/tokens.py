@@ -24,6 +24,7 @@ from portal.cloud.connectors.amazon.transport import limit
 from portal.errors import Unavailable
 from portal.extensions import redis
 from portal.secrets import NotOpened, seal, unseal
+from portal.sentences import sentence
 
 log = structlog.get_logger()
 
@@ -63,7 +64,7 @@ class Tokens:
             with redis().lock(f"{self._key}:lock", timeout=LOCK_SECONDS, blocking_timeout=WAIT_SECONDS):
                 return self._cached() or self._refreshed()
         except LockError as error:
-            raise Unavailable("Amazon takes long to hand out an access token.", RETRY_SECONDS) from error
+            raise Unavailable(sentence("Amazon takes long to hand out an access token."), RETRY_SECONDS) from error
 
     def forget(self, access_token: str) -> None:
         """Drop this token from the cache, unless another worker has renewed it already."""
@@ -75,7 +76,7 @@ class Tokens:
             answer = self._fetch(grant_type="refresh_token", refresh_token=self.refresh_token)
         except OAuthError as error:
             if error.error == "invalid_grant":
-                raise ConnectionRevoked("Amazon no longer lets Kontor speak for this seller.") from error
+                raise ConnectionRevoked(sentence("Amazon no longer lets Kontor speak for this seller.")) from error
             raise
         token, lives = answer["access_token"], answer.get("expires_in", 3600)
         keep = int(lives) - EARLY_SECONDS
@@ -114,9 +115,11 @@ def exchange(url: str, client_id: str, client_secret: str, code: str, redirect_u
             url, client_id, client_secret, grant_type="authorization_code", code=code, redirect_uri=redirect_uri
         )
     except OAuthError as error:
-        raise CodeRefused("Amazon refused the code: it has expired, or was used before. Connect once more.") from error
+        raise CodeRefused(
+            sentence("Amazon refused the code: it has expired, or was used before. Connect once more.")
+        ) from error
     if not isinstance(answer.get("refresh_token"), str):
-        raise Unavailable("Amazon's answer held no refresh token.", RETRY_SECONDS)
+        raise Unavailable(sentence("Amazon's answer held no refresh token."), RETRY_SECONDS)
     return str(answer["refresh_token"])
 
 
@@ -138,21 +141,25 @@ def fetch(url: str, client_id: str, client_secret: str, **grant: str) -> dict[st
             raise  # a code that was tampered with, not a mistake of ours
         if error.error in OURS_TO_MEND:
             raise ApplicationRefused(
-                f"Amazon refuses Kontor's own sign-in ({error.error}): "
-                "its client id or client secret is wrong or has expired."
+                sentence(
+                    "Amazon refuses Kontor's own sign-in (%(error)s): its client id or client secret is wrong or has "
+                    "expired. Tell who runs this installation.",
+                    error=str(error.error),
+                )
             ) from error
         if error.error != "invalid_grant":
             raise Unavailable(
-                f"Amazon hands out no access token at the moment ({error.error}).", RETRY_SECONDS
+                sentence("Amazon hands out no access token at the moment (%(error)s).", error=str(error.error)),
+                RETRY_SECONDS,
             ) from error
         raise
     except (requests.RequestException, ValueError, KeyError, TypeError) as error:
         outcome = type(error).__name__
-        raise Unavailable("Amazon hands out no access token at the moment.", RETRY_SECONDS) from error
+        raise Unavailable(sentence("Amazon hands out no access token at the moment."), RETRY_SECONDS) from error
     finally:
         log.info("amazon_token_asked", grant=grant["grant_type"], outcome=outcome, ms=_ms(began))
     if not isinstance(answer, dict) or not isinstance(answer.get("access_token"), str):
-        raise Unavailable("Amazon's answer held no access token.", RETRY_SECONDS)
+        raise Unavailable(sentence("Amazon's answer held no access token."), RETRY_SECONDS)
     return dict(answer)
 
 

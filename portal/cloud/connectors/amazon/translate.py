@@ -23,6 +23,7 @@ from portal.cloud.connectors.amazon import wire
 from portal.cloud.connectors.amazon.marketplaces import find
 from portal.cloud.connectors.amazon.money import amount, components, order_components
 from portal.order import Component, Line, Order, Party, Status
+from portal.sentences import Sentence, sentence
 
 STATUS = {
     "PENDING_AVAILABILITY": Status.PENDING,
@@ -46,7 +47,7 @@ LONGEST_RAW = 100_000
 
 
 class NotUnderstood(ValueError):
-    """Amazon's order contradicts itself or says something unheard of; the text is a sentence."""
+    """Amazon's order contradicts itself or says something unheard of. Its argument is a sentence."""
 
 
 def read(raw: bytes) -> Order:
@@ -55,13 +56,16 @@ def read(raw: bytes) -> Order:
         order = msgspec.json.decode(raw, type=wire.Order, strict=False)
         return translate(order, raw)
     except RecursionError:
-        problem = "Amazon's order is nested too deeply to be read."
+        problem = sentence("Amazon's order is nested too deeply to be read.")
     except msgspec.DecodeError as error:
-        problem = f"Amazon's order has another form than Amazon's model: {error}."
+        problem = sentence(
+            "Amazon's order has another form than Amazon's model: %(error)s.", error=_text(str(error))[:400]
+        )
     except UnicodeError:
-        problem = "Amazon's order is not written in valid characters."
+        problem = sentence("Amazon's order is not written in valid characters.")
     except (ValueError, ArithmeticError, DecimalException) as error:
-        problem = str(error) or "Amazon's order cannot be read."
+        said = error.args[0] if error.args else None
+        problem = said if isinstance(said, Sentence) else sentence("Amazon's order cannot be read.")
     return _unreadable(raw, problem)
 
 
@@ -100,11 +104,14 @@ def translate(order: wire.Order, raw: bytes = b"") -> Order:
     )
     if translated.status != Status.UNREADABLE:
         return translated
-    status = f"the status “{_text(fulfillment.fulfillment_status)}”, which is unknown" if fulfillment else "no status"
-    return replace(translated, problem=f"Amazon gave {status}.", raw=_raw_text(raw))
+    problem = sentence("Amazon gave no status.")
+    if fulfillment:
+        status = _text(fulfillment.fulfillment_status)[:100]
+        problem = sentence("Amazon gave the status “%(status)s”, which is unknown.", status=status)
+    return replace(translated, problem=str(problem), problem_source=problem.source, raw=_raw_text(raw))
 
 
-def _unreadable(raw: bytes, problem: str) -> Order:
+def _unreadable(raw: bytes, problem: Sentence) -> Order:
     members = wire.plain_members(raw)
     order_id = members.get("orderId", "")
     if not ORDER_ID.fullmatch(order_id):
@@ -116,7 +123,8 @@ def _unreadable(raw: bytes, problem: str) -> Order:
         version=version,
         status=Status.UNREADABLE,
         placed_at=_time_or_never(members.get("createdTime", "")),
-        problem=_text(problem)[:500],
+        problem=str(problem),
+        problem_source=problem.source,
         raw=_raw_text(raw),
     )
 
@@ -145,14 +153,19 @@ def _distinct(items: list[wire.Item]) -> list[wire.Item]:
     """The items, each with an id of its own: a shipment could not name one of two that share it."""
     for id, times in Counter(item.order_item_id for item in items).items():
         if times > 1:
-            raise NotUnderstood(f"Amazon lists the item {_text(id)} {times} times.")
+            raise NotUnderstood(
+                sentence("Amazon lists the item %(item)s %(times)s times.", item=_text(id)[:100], times=times)
+            )
     for item in items:
         counts = [item.quantity_ordered]
         if item.fulfillment:
             counts += [item.fulfillment.quantity_fulfilled or 0, item.fulfillment.quantity_unfulfilled or 0]
         for count in counts:
             if not 0 <= count <= MOST_PIECES:
-                raise NotUnderstood(f"Amazon's quantity {str(count)[:40]} is not a number of pieces.")
+                quantity = str(count)[:40]
+                raise NotUnderstood(
+                    sentence("Amazon's quantity %(quantity)s is not a number of pieces.", quantity=quantity)
+                )
     return items
 
 
@@ -223,7 +236,8 @@ def _currency(order: wire.Order) -> str:
     """The order's one currency, as Amazon writes it. Raises NotUnderstood where there are several."""
     currencies = {_text(money.currency_code) for money in _moneys(order)}
     if len(currencies) > 1:
-        raise NotUnderstood(f"Amazon gives amounts in several currencies: {', '.join(sorted(currencies))[:100]}.")
+        listed = ", ".join(sorted(currencies))[:100]
+        raise NotUnderstood(sentence("Amazon gives amounts in several currencies: %(currencies)s.", currencies=listed))
     return next(iter(currencies), "")
 
 
@@ -322,14 +336,14 @@ def _ship_by(fulfillment: wire.Fulfillment | None) -> datetime | None:
 
 def _order_id(id: str) -> str:
     if not ORDER_ID.fullmatch(id):
-        raise NotUnderstood("Amazon's order id is none.")
+        raise NotUnderstood(sentence("Amazon's order id is none."))
     return id
 
 
 def _time(moment: datetime) -> datetime:
     """In UTC, which is what Amazon means where it gives no zone."""
     if moment.year not in YEARS:
-        raise NotUnderstood(f"Amazon's time {moment.isoformat()} is out of this world.")
+        raise NotUnderstood(sentence("Amazon's time %(time)s is out of this world.", time=moment.isoformat()))
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from portal.cloud.connectors import Unanswered
+from portal.sentences import sentence
 
 # A string, or a bracket. Possessive, so that an unclosed string costs one pass and no more.
 TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
@@ -212,7 +213,7 @@ def read_page(body: bytes) -> Page:
         try:
             answer = msgspec.json.decode(frame, type=SearchOrdersResponse)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise Unanswered("Amazon's answer cannot be read as a page of orders.") from error
+            raise Unanswered(sentence("Amazon's answer cannot be read as a page of orders.")) from error
     return Page(orders, (answer.pagination or Pagination()).next_token or None, answer.last_updated_before)
 
 
@@ -221,7 +222,7 @@ def read_order(body: bytes) -> bytes:
     try:
         return bytes(msgspec.json.decode(body, type=GetOrderResponse).order)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise Unanswered("Amazon's answer cannot be read as an order.") from error
+        raise Unanswered(sentence("Amazon's answer cannot be read as an order.")) from error
 
 
 def read_errors(body: bytes) -> list[Error]:
