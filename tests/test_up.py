@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 
-from portal import processes
 from portal import supervisor as supervisor_module
 from portal.embedded import Embedded, Urls
 from portal.errors import Refused, Unavailable
@@ -332,8 +331,8 @@ def test_flask_up_revives_what_dies_survives_its_own_death_and_stops_without_a_t
         for name in ("PostgreSQL", "Valkey", "migration", "web", "worker 1", "worker 2", "scheduler"):
             up.wait_for(name)
         assert answers_well(port)
-        for binary, folder in (("postgres", "postgres"), ("valkey-server", "valkey")):
-            os.kill(min(processes.working_in(tmp_path / folder, binary)), signal.SIGKILL)
+        for server in ("postgresql", "valkey"):
+            os.kill(int((tmp_path / "log" / f"{server}.pid").read_text()), signal.SIGKILL)
         worker = subprocess.run(
             ["pgrep", "-P", str(up.process.pid), "-f", "flask worker"], capture_output=True, text=True, check=True
         )

@@ -12,6 +12,7 @@ import pytest
 
 from portal.extensions import db
 from portal.held import service as held_orders
+from portal.sentences import say
 from tests.exactly_once.shop import Shop
 
 Json = dict[str, Any]
@@ -93,7 +94,7 @@ class Bad:
 
 
 BAD = {
-    "total": Bad(_raise_total, "total", "difference of 4.99", "shipping"),
+    "total": Bad(_raise_total, "total", "difference of €4.99", "shipping"),
     "line total": Bad(_raise_line_total, "line_total", "sum to", "shipping"),
     "unknown currency": Bad(_change_currency, "currency", "XQQ"),
     "two currencies": Bad(_mix_currencies, "unreadable", "several currencies"),
@@ -205,8 +206,8 @@ def test_every_bad_order_is_held_by_itself_with_its_reason(shop: Shop) -> None:
         assert found == {name: (bad.cause, bad.component) for name, bad in BAD.items()}
         for order in held.values():
             bad = BAD[spoiled[order.order_id]]
-            assert bad.says in order.reason, (spoiled[order.order_id], order.reason)
-            assert order.reason.endswith(".")
+            assert bad.says in say(order.reason), (spoiled[order.order_id], order.reason)
+            assert say(order.reason).endswith(".")
             assert order.payload and order.collection
 
 

@@ -101,7 +101,7 @@ def test_another_tenant_may_have_the_same_name_and_number(create, make_tenant, c
 
 
 def test_of_two_tabs_one_makes_the_platform(client_of, merchant, kept):
-    together, answers = threading.Barrier(4), []
+    together, answers = threading.Barrier(4, timeout=20), []
 
     def save(number):
         browser = client_of(merchant)

@@ -158,7 +158,7 @@ class TestBooking:
     def test_many_who_ship_at_once_share_no_piece_and_no_reference(self, app, merchant):
         document_id = a_document(merchant, quantities=(3, 2)).id
         carrier_id = a_carrier().id
-        together, refused = threading.Barrier(6), []
+        together, refused = threading.Barrier(6, timeout=20), []
 
         def clerk(number):
             with app.app_context(), tenant(merchant.tenant_id):

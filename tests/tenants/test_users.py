@@ -94,7 +94,7 @@ def test_a_link_works_once(admin, browser, open_browser, merchant):
 
 def test_of_two_at_once_one_uses_the_link(admin, open_browser, merchant):
     link = link_on(invite(admin, email=f"new-{merchant.email}"))
-    together, answers = threading.Barrier(4), []
+    together, answers = threading.Barrier(4, timeout=20), []
 
     def use():
         one = open_browser()
@@ -261,7 +261,7 @@ def test_the_last_administrator_stays(as_tenant, merchant):
 
 def test_two_administrators_who_remove_each_other_leave_one(app, admin, hire, as_tenant, merchant):
     id, other = hire(Role.ADMIN)
-    together, answers = threading.Barrier(2), []
+    together, answers = threading.Barrier(2, timeout=20), []
 
     def remove(browser, whom):
         together.wait()
