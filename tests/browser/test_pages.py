@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.browser import walking
@@ -108,6 +108,7 @@ def pictures(request: pytest.FixtureRequest) -> Iterator[Path | None]:
     yield Path(folder) if folder else None
 
 
+@pytest.mark.timeout(400)  # some thirty pages, each at two looks
 def test_no_page_keeps_anybody_out(
     installation: Installation, page: Page, ids: dict[str, str], pictures: Path | None
 ) -> None:
@@ -139,6 +140,7 @@ def look_at(page: Page, url: str, name: str, pictures: Path | None) -> list[str]
     page.goto(url)
     if name == "dashboard":
         page.wait_for_load_state("networkidle")
+    page.evaluate(AXE_SCRIPT)
     for width, theme in ALL_LOOKS if pictures else LOOKS:
         page.set_viewport_size({"width": width, "height": 900})
         page.emulate_media(color_scheme=theme, reduced_motion="reduce")  # or axe meets colours on their way
@@ -146,7 +148,7 @@ def look_at(page: Page, url: str, name: str, pictures: Path | None) -> list[str]
             page.screenshot(path=pictures / f"{name}-{width}-{theme}.png", full_page=True)
         if page.evaluate("document.documentElement.scrollWidth") > width:
             problems.append(f"{name} at {width}: scrolls sideways")
-        found = Axe().run(page, options=RULES).response["violations"]
+        found = page.evaluate("rules => axe.run(document, rules)", RULES)["violations"]
         if found:
             problems.append(f"{name} at {width}, {theme}:\n{walking.describe(found)}")
     return problems
