@@ -18,6 +18,7 @@ from portal.documents.listing import start_of
 from portal.extensions import db, redis
 from portal.order import Status
 from portal.platforms.models import Connection, Platform
+from portal.sentences import kept, sentence
 from tests.conftest import free_port
 from tests.desk import Desk
 from tests.documents.builders import an_order
@@ -164,7 +165,8 @@ class TestWaiting:
             value, _, words = self.shown(desk)
         assert value == "…" and "asking the cloud" in words
 
-    def test_the_cloud_says_how_many(self, desk, live_server):
+    def in_the_cloud(self, desk, live_server, **columns):
+        """A platform with three orders in the inbox, known here and in the cloud."""
         from portal.cloud import inbox
         from portal.cloud.models import CloudPlatform, CollectedPage, ConnectionState
         from portal.scope import account
@@ -179,6 +181,7 @@ class TestWaiting:
                 name_key="amazon",
                 marketplaces=["A1PA6795UKMFR9"],
                 connection=ConnectionState.AUTHENTICATED,
+                **columns,
             )
             db.session.add(there)
             db.session.flush()
@@ -191,15 +194,34 @@ class TestWaiting:
             db.session.commit()
             reference = there.reference
         with desk.inside():
-            db.session.execute(db.update(Platform).values(reference=reference))
+            db.session.execute(
+                db.update(Platform).values(reference=reference, connection=Connection.AUTHENTICATED, active=True)
+            )
             db.session.commit()
         deadline = time.monotonic() + 20
         while self.shown(desk)[0] == "…" and time.monotonic() < deadline:
             time.sleep(0.1)
+        return platform
+
+    def test_the_cloud_says_how_many(self, desk, live_server):
+        platform = self.in_the_cloud(desk, live_server)
         value, _, words = self.shown(desk)
         assert value == "3" and "fetched by themselves" in words
         with desk.app.app_context():  # and is remembered for some seconds
             assert redis().get(f"kontor:waiting:{platform.tenant_id}:{platform.id}")
+
+    def test_the_cloud_says_how_it_gets_on_at_the_marketplace(self, desk, live_server):
+        now = datetime.now(UTC)
+        problem = kept(sentence("The marketplace did not answer, or does not let this installation in."))
+        columns = {"collected_at": now - timedelta(hours=3), "next_collect_at": now + timedelta(minutes=9, seconds=30)}
+        platform = self.in_the_cloud(desk, live_server, collect_problem=problem, **columns)
+        assert "The marketplace does not answer" in self.shown(desk)[2]
+        asked = desk.open(f"/platforms/{platform.id}").all("div", hx_get=f"/platforms/{platform.id}/waiting")
+        assert len(asked) == 1
+        words = desk.open(f"/platforms/{platform.id}/waiting", htmx=True).words
+        assert "The marketplace did not answer, or does not let this installation in." in words
+        assert "Waiting in the cloud3" in words
+        assert "last read3 hours ago" in words and "Next readingin 10 minutes" in words
 
 
 class TestChart:

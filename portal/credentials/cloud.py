@@ -206,9 +206,9 @@ class Cloud:
         return response
 
 
-def problem_of(answer: Mapping[str, Any]) -> str | None:
-    """The `problem` in a cloud's answer as it is kept: its source where the cloud tells it, else its text."""
-    source, text = answer.get("problem_source"), answer.get("problem")
+def problem_of(answer: Mapping[str, Any], name: str = "problem") -> str | None:
+    """The problem in a cloud's answer as it is kept: its source where the cloud tells it, else its text."""
+    source, text = answer.get(f"{name}_source"), answer.get(name)
     if isinstance(source, dict):
         encoded = msgspec.json.encode(source).decode()
         if source_of(encoded) is not None:

@@ -266,13 +266,14 @@ def _lines(order: Order, settings: Settings) -> list[DraftLine]:
 
 
 def _extra(kind: LineKind, amount: Decimal, reference: str, settings: Settings) -> DraftLine:
-    article_number, title = {
-        LineKind.FREIGHT: (settings.freight_article, "Shipping"),
-        LineKind.GIFT_WRAP: (settings.gift_wrap_article, "Gift wrap"),
-        LineKind.DISCOUNT: (settings.discount_article, "Discount"),
-        LineKind.OTHER: (settings.other_article, "Other"),
+    """A line that is no article. It has no title: pages name its kind in the reader's language."""
+    article_number = {
+        LineKind.FREIGHT: settings.freight_article,
+        LineKind.GIFT_WRAP: settings.gift_wrap_article,
+        LineKind.DISCOUNT: settings.discount_article,
+        LineKind.OTHER: settings.other_article,
     }[kind]
-    return DraftLine(kind, clean(reference, 100), article_number, title, 1, amount, amount)
+    return DraftLine(kind, clean(reference, 100), article_number, "", 1, amount, amount)
 
 
 def _unit_price(line: Line, amount: Decimal) -> Decimal:

@@ -24,6 +24,7 @@ from portal.tenants.forms import ConfirmForm
 from portal.tenants.models import Role
 from portal.tenants.session import current_tenant
 from portal.typed import choices
+from portal.waiting import Waiting, waiting_in_cloud
 
 bp = Blueprint("platforms", __name__, url_prefix="/platforms")
 bp.before_request(require_user)
@@ -195,6 +196,15 @@ def fetch(id: int) -> ResponseReturnValue:
     return redirect(url_for("platforms.show", id=id))
 
 
+@bp.get(f"/{SMALL_ID}/waiting")
+def waiting(id: int) -> ResponseReturnValue:
+    """What waits in the cloud and when it last looked, for the platform's page to load when it is shown."""
+    platform = _platform(id)
+    if platform.reference is None:
+        return render_template("platforms/_waiting.html", waiting=Waiting())
+    return render_template("platforms/_waiting.html", waiting=waiting_in_cloud([platform])[platform.id])
+
+
 def _platform(id: int) -> Platform:
     platform: Platform = db.get_or_404(Platform, id, options=[joinedload(Platform.credential)])
     return platform
@@ -218,7 +228,8 @@ def _show_page(platform: Platform, problem: str | None = None, returned: str | N
         returned=returned,
         returns=RETURNS,
         run=run,
-        waiting=service.awaits_consent(platform),
+        waiting=Waiting(),
+        consenting=service.awaits_consent(platform),
         confirm=ConfirmForm(formdata=None),
         may_change=current_user.may(Role.ADMIN),
     )
@@ -229,7 +240,7 @@ def _card(platform: Platform, problem: str | None) -> str:
         "platforms/_connection.html",
         platform=platform,
         problem=problem,
-        waiting=service.awaits_consent(platform),
+        consenting=service.awaits_consent(platform),
         confirm=ConfirmForm(formdata=None),
         may_change=current_user.may(Role.ADMIN),
     )
