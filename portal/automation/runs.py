@@ -52,7 +52,7 @@ def start_fetch(platform: Platform, cause: str) -> Run:
     except OperationalError as error:
         if not isinstance(error.orig, LockNotAvailable):
             raise
-        log.warning("run_row_locked", platform=platform.id)
+        log.info("run_row_locked", platform=platform.id)
         run = db.session.scalar(select(Run).where(*in_flight))
     if run is None:  # it ended between the two statements
         return start_fetch(platform, cause)

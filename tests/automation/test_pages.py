@@ -91,7 +91,7 @@ class TestOne:
             ["1", "request-2", "host:4242", "3"],
             ["1", "request-1", "host:4242", "3"],
         ]
-        assert "2 orders: 2 new documents, 0 changed, 0 held, 0 known already" in page.words
+        assert "2 orders: 2 new, 0 changed, 0 held, 0 known already" in page.words
 
     def test_of_very_many_pages_the_last_are_shown(self, desk, platform, monkeypatch):
         run = a_run(desk, platform, RunState.RUNNING, attempt=1)
