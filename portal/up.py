@@ -147,6 +147,7 @@ def stages(port: int, demo: bool, data: Path) -> list[list[Part]]:
         (
             *(*FLASK, "sandbox", "--port", str(port + 1), "--data", str(data)),
             *("--orders-per-minute", str(DEMO_ORDERS_PER_MINUTE), "--min-age", "0"),
+            *("--plan", "fast"),  # with the published one, an order would be looked for every few minutes
         ),
         health=f"http://127.0.0.1:{port + 1}/",
     )

@@ -274,6 +274,12 @@ def test_the_sandbox_runs_before_the_web_server_and_only_in_the_demo(tmp_path):
     assert stages(8000, False, tmp_path)[0][0].name == "web"
 
 
+def test_a_demo_shows_its_orders_within_seconds(tmp_path):
+    command = stages(8000, True, tmp_path)[0][0].command
+    assert command[command.index("--plan") + 1] == "fast"
+    assert command[command.index("--min-age") + 1] == "0"
+
+
 # The command itself
 
 
