@@ -42,6 +42,9 @@ log = structlog.get_logger()
 # the time they carry, and bounds are inclusive, so neighbours must overlap; the version rule of the
 # inbox makes the repeats harmless.
 OVERLAP = timedelta(minutes=10)
+# A window of more pages is not read again by the overlap of each that follows: after a bulk change that would eat
+# the plan for an hour, while new orders wait. It is read again once, when the plan has room.
+OVERLAP_PAGES = 3
 # Once a day a window reaches further back: updates that became visible hours late were reported.
 RESCAN_EVERY = timedelta(hours=24)
 RESCAN_BACK = timedelta(days=3)
@@ -174,6 +177,7 @@ def _collect(platform_id: int) -> None:
             return
         _remember(platform_id, cursor, page)
         if page.next_token is None:
+            _note_crowd(platform_id, cursor)
             _read_again(platform_id, connector)
             return
         if time.monotonic() > until:
@@ -190,6 +194,10 @@ def _cursor(platform: CloudPlatform, connector: Connector) -> Cursor:
     if watermark is None:
         return Cursor(window_to - _first_reach(), window_to, None, 1, None)
     window_from = watermark - OVERLAP
+    crowded = _crowded_until(platform.id)
+    if crowded is not None:
+        is_due = window_to - crowded >= OVERLAP and connector.spare_calls() >= RESCAN_SPARE_CALLS
+        window_from = min(window_from, crowded - OVERLAP) if is_due else max(window_from, min(crowded, watermark))
     if not redis().exists(_rescanned(platform.id)) and connector.spare_calls() >= RESCAN_SPARE_CALLS:
         window_from = min(window_from, window_to - RESCAN_BACK)
     # A clock that was set back must not turn the window around.
@@ -203,6 +211,26 @@ def _first_reach() -> timedelta:
 def _rescanned(platform_id: int) -> str:
     """The key that stands while the last rescan is fresh. Redis may forget it, then it is done once too often."""
     return f"kontor:rescanned:{platform_id}"
+
+
+def _crowded(platform_id: int) -> str:
+    """The key that holds the end of a window of many pages until it was read again. Lost, the overlap does it."""
+    return f"kontor:crowded:{platform_id}"
+
+
+def _crowded_until(platform_id: int) -> datetime | None:
+    kept_time = redis().get(_crowded(platform_id))
+    return datetime.fromisoformat(str(kept_time, "ascii")) if isinstance(kept_time, bytes) else None
+
+
+def _note_crowd(platform_id: int, cursor: Cursor) -> None:
+    """At the end of a window: note it if it was large, and forget the large one that it has read again."""
+    before = _crowded_until(platform_id)
+    read_again = before is not None and cursor.window_from <= before - OVERLAP
+    if cursor.page > OVERLAP_PAGES and not read_again:
+        redis().set(_crowded(platform_id), cursor.window_to.isoformat(), ex=RESCAN_EVERY)
+    elif read_again:
+        redis().delete(_crowded(platform_id))
 
 
 def _write_page(platform_id: int, connector: Connector, cursor: Cursor, page: OrdersPage) -> bool:

@@ -85,6 +85,26 @@ def test_once_a_day_a_window_reaches_back_three_days(seller, scripted):
     assert usual < timedelta(minutes=11)
 
 
+def test_a_window_of_many_pages_is_read_again_once_when_the_plan_has_room(seller, scripted):
+    def reach_of_next_window() -> timedelta:
+        collect(seller.platform_id)
+        return datetime.now(UTC) - datetime.fromisoformat(scripted.of("searchOrders")[-1].query["lastUpdatedAfter"])
+
+    collect(seller.platform_id)
+    scripted.orders = some_orders(400, 1)
+    collect(seller.platform_id)
+    scripted.orders = []
+    moment, usual = timedelta(seconds=30), timedelta(minutes=10)
+    assert reach_of_next_window() < moment and reach_of_next_window() < moment
+    key = f"kontor:crowded:{seller.platform_id}"
+    redis().set(key, (datetime.fromisoformat(redis().get(key).decode()) - usual).isoformat())  # ten minutes pass
+    seller.fill_plan("searchOrders", 5)
+    assert usual <= reach_of_next_window() < usual + moment
+    seller.fill_plan("searchOrders", 15)
+    assert 2 * usual <= reach_of_next_window() < 2 * usual + moment
+    assert usual <= reach_of_next_window() < usual + moment
+
+
 def test_the_next_poll_leaves_a_third_of_the_plan_for_backlogs(seller, scripted):
     collect(seller.platform_id)
     assert 260 < seconds_until(seller.platform.next_collect_at) < 269
