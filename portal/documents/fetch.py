@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from portal.automation import runs
 from portal.automation.models import Run
 from portal.credentials.cloud import Cloud
 from portal.documents import intake
+from portal.documents.arrivals import Source, arrived
 from portal.documents.plan import Settings
 from portal.errors import Unavailable
 from portal.extensions import db
@@ -62,7 +63,7 @@ def fetch_orders(run: Run, page_orders: int = PAGE_ORDERS) -> None:
         db.session.commit()
 
 
-def _take_all(cloud: Cloud, reference: str, source: intake.Source, page_orders: int) -> None:
+def _take_all(cloud: Cloud, reference: str, source: Source, page_orders: int) -> None:
     """One sweep over the inbox. The next page travels, and the last is acknowledged, while this one is written."""
     with ThreadPoolExecutor(1, "cloud") as pool:
         fetch = partial(_fetched, cloud, reference, source.settings, page_orders)
@@ -73,7 +74,7 @@ def _take_all(cloud: Cloud, reference: str, source: intake.Source, page_orders: 
             if page.next is not None:
                 coming = _submit(pool, fetch, page.next)
             if page.planned.arrivals:
-                source = intake.replace(source, request_id=page.request_id)
+                source = replace(source, request_id=page.request_id)
                 tally = intake.commit_page(source, page.planned, page.collections)
                 log.info("page_written", orders=tally.orders, created=tally.created, held=tally.held)
                 if acknowledging is not None:
@@ -96,7 +97,7 @@ def _fetched(cloud: Cloud, reference: str, settings: Settings, page_orders: int,
     body, request_id = cloud.orders(reference, after, page_orders)
     try:
         page = msgspec.json.decode(body, type=Page)
-        arrivals = [intake.arrived(delivery) for delivery in page.orders]
+        arrivals = [arrived(delivery) for delivery in page.orders]
     except msgspec.DecodeError as error:
         raise Unavailable(sentence("The cloud's answer makes no sense: %(error)s.", error=str(error))) from error
     return Fetched(intake.plan_page(arrivals, settings), page.collections, page.next, request_id)

@@ -8,9 +8,8 @@ numbers have no gaps.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,11 +19,12 @@ import structlog
 from sqlalchemy.exc import DataError, IntegrityError, InternalError, NotSupportedError, ProgrammingError
 
 from portal.documents import writing
+from portal.documents.arrivals import Arrival, Source, Tally
 from portal.documents.models import HeldOrder
 from portal.documents.plan import Draft, Held, NotWanted, Settings, plan
 from portal.documents.revision import Revision, revise
 from portal.extensions import db
-from portal.order import Collection, Delivery, Order, Status
+from portal.order import Collection, Order, Status
 from portal.platforms.models import Platform
 from portal.scope import current_tenant_id
 from portal.sentences import sentence
@@ -45,28 +45,6 @@ ROW_REFUSED = (
 )
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where a page came from, for its receipts, and the settings it is planned with."""
-
-    platform_id: int
-    address_status_id: int
-    settings: Settings
-    run_id: int | None = None
-    attempt: int = 0
-    worker: str = ""
-    request_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """An order that arrived: decoded, and as it came, byte for byte."""
-
-    order: Order
-    payload: bytes
-    collection: int
-
-
 @dataclass(frozen=True, slots=True)
 class Planned:
     """A page of orders, and what the newest version of each becomes, by its order id."""
@@ -76,39 +54,11 @@ class Planned:
     outcomes: dict[str, Draft | Held | NotWanted]
 
 
-@dataclass
-class Tally:
-    """What became of the orders of a page."""
-
-    orders: int = 0
-    created: int = 0
-    changed: int = 0
-    held: int = 0
-    repeated: int = 0
-    documents: dict[str, int] = field(default_factory=dict)  # order id to document id, of those created or changed
-    reasons: dict[str, str] = field(default_factory=dict)  # order id to why it is held
-
-    def add(self, other: Tally) -> None:
-        self.orders += other.orders
-        self.created += other.created
-        self.changed += other.changed
-        self.held += other.held
-        self.repeated += other.repeated
-        self.documents.update(other.documents)
-        self.reasons.update(other.reasons)
-
-
 def source_of(platform: Platform, **origin: Any) -> Source:
     """The platform's settings for planning, and `origin` (run_id, attempt, worker, request_id) for the receipts."""
     tenant = db.session.get_one(Tenant, platform.tenant_id)
     settings = Settings(time_zone=ZoneInfo(tenant.time_zone), freight_article=platform.freight_article)
     return Source(platform.id, platform.address_status_id, settings, **origin)
-
-
-def arrived(delivery: Delivery) -> Arrival:
-    """Decode a delivered order. Raises msgspec.DecodeError (a ValueError) where the cloud speaks another language."""
-    payload = bytes(delivery.order)
-    return Arrival(msgspec.json.decode(payload, type=Order), payload, delivery.collection)
 
 
 def plan_page(arrivals: Sequence[Arrival], settings: Settings, refused: str | None = None) -> Planned:
@@ -269,23 +219,3 @@ def _decoded(held: HeldOrder) -> Order:
             placed_at=datetime.now(UTC),
             problem=held.reason,
         )
-
-
-def payload_hash(payload: bytes) -> bytes:
-    """SHA-256 of the order as it was delivered."""
-    return hashlib.sha256(payload).digest()
-
-
-__all__ = [
-    "Arrival",
-    "Planned",
-    "Source",
-    "Tally",
-    "arrived",
-    "commit_page",
-    "plan_page",
-    "replace",
-    "retry_held",
-    "source_of",
-    "write_page",
-]

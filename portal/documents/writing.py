@@ -15,20 +15,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from sqlalchemy import CursorResult
 
+from portal.documents.arrivals import Arrival, Source, Tally, payload_hash
 from portal.documents.models import LineKind, State
 from portal.documents.plan import Draft, DraftLine, Held, clean
 from portal.documents.revision import Existing, Revision
 from portal.extensions import db
 from portal.order import Collection
 from portal.sentences import kept
-
-if TYPE_CHECKING:
-    from portal.documents.intake import Arrival, Source, Tally
 
 
 @dataclass
@@ -321,8 +319,6 @@ class Page:
     def write_receipts(self, receipts: Sequence[tuple[int, datetime, str, Arrival]], page_id: int) -> None:
         if not receipts:
             return
-        from portal.documents.intake import payload_hash
-
         self._run(
             "INSERT INTO receipt (tenant_id, page_id, document_id, version, event, payload_hash, collection) "
             "SELECT %s, %s, r.id, r.version, r.event, decode(r.hash, 'hex'), r.collection "

@@ -23,6 +23,7 @@ from sqlalchemy import event
 
 from portal.automation import runs
 from portal.documents import intake
+from portal.documents.arrivals import Arrival
 from portal.documents.fetch import PAGE_ORDERS
 from portal.extensions import db
 from portal.order import Collection
@@ -163,11 +164,11 @@ def against_copy(installation: Installation, merchant: Merchant) -> dict[str, An
     }
 
 
-def _arrivals(source: Any) -> list[intake.Arrival]:
-    return [intake.Arrival(order, msgspec.json.encode(order), 1) for order in source]
+def _arrivals(source: Any) -> list[Arrival]:
+    return [Arrival(order, msgspec.json.encode(order), 1) for order in source]
 
 
-def _write(installation: Installation, merchant: Merchant, pages: Sequence[list[intake.Arrival]]) -> Written:
+def _write(installation: Installation, merchant: Merchant, pages: Sequence[list[Arrival]]) -> Written:
     """Plan and write the pages. In a run, a page is planned while the one before is written."""
     with installation.app.app_context(), tenant(merchant.tenant_id):
         origin = intake.source_of(db.session.get_one(Platform, merchant.platform_id))

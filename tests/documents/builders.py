@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from portal.documents.intake import Arrival, Planned, Source, commit_page, plan_page, source_of
+from portal.documents.arrivals import Arrival, Source
+from portal.documents.intake import Planned, commit_page, plan_page, source_of
 from portal.order import Component, Line, Order, Party, Status
 from portal.platforms.models import Platform
 
