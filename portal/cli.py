@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import click
 from flask import Flask, current_app
+from flask.cli import with_appcontext
+
+from portal.errors import Refused
 
 
 def register(app: Flask) -> None:
@@ -20,19 +23,23 @@ def register(app: Flask) -> None:
 @click.command()
 @click.option("--queue", "queues", multiple=True, help="Only these queues, in this order.")
 @click.option("--burst", is_flag=True, help="Stop when the queues are empty.")
+@with_appcontext
 def worker(queues: tuple[str, ...], burst: bool) -> None:
     """Run a worker."""
     from jobs import worker as workers
     from jobs.queues import QUEUES
 
+    _check_migration()
     workers.run(_app(), queues or QUEUES, burst)
 
 
 @click.command()
+@with_appcontext
 def scheduler() -> None:
     """Run the scheduler. More than one does no harm."""
     from jobs import scheduler as schedulers
 
+    _check_migration()
     schedulers.run(_app())
 
 
@@ -43,6 +50,16 @@ def bench(names: tuple[str, ...]) -> None:
     from tests.benchmarks import run
 
     run(names)
+
+
+def _check_migration() -> None:
+    """Jobs on tables that are not there, or no longer so, would only fail one by one."""
+    from portal import migration
+
+    try:
+        migration.check(current_app.config["SQLALCHEMY_DATABASE_URI"])
+    except Refused as refused:
+        raise click.ClickException(str(refused)) from refused
 
 
 def _app() -> Flask:

@@ -9,10 +9,11 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 from werkzeug.exceptions import HTTPException, InternalServerError, NotFound
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from portal import migration
 from portal.errors import Refused, Unavailable
 from portal.extensions import db, redis
 
@@ -119,12 +120,22 @@ HTTP_TITLES = {
 
 
 def _health() -> ResponseReturnValue:
-    """200 when database and Redis answer, else 503 and which of them does not."""
+    """200 when database and Redis answer, else 503 and which of them does not.
+
+    A database that waits for its migration fails too: the servers of a new version are not to be used before.
+    One that a newer Kontor has migrated does not, or an upgrade would take down all that is still running.
+    """
     problems = {}
     try:
-        db.session.execute(text("SELECT 1"))
+        versions = set(db.session.scalars(text(migration.VERSIONS)))
+        if not migration.is_newest(versions):
+            problems["database"] = migration.BEHIND
     except OperationalError:
         problems["database"] = "does not answer"
+    except ProgrammingError:  # there is no such table yet
+        problems["database"] = migration.BEHIND
+    except Refused:
+        pass
     try:
         redis().ping()
     except redis_errors.RedisError:

@@ -19,12 +19,12 @@ from types import FrameType
 
 import click
 import psycopg
-from alembic.script import ScriptDirectory
 from flask import current_app
 from flask.cli import with_appcontext
 from redis import Redis
 from redis.exceptions import RedisError
 
+from portal import migration
 from portal.embedded import Embedded, Urls, keep, recall
 from portal.errors import Refused, Unavailable
 from portal.servers import Postgres, Server, Valkey
@@ -133,12 +133,13 @@ def _start_parts(supervisor: Supervisor, data: Path, demo: bool, orders: int | N
 
 
 def is_newest(url: str) -> bool:
-    """True if the database needs no migration. Asked here, since a process that finds nothing to do takes seconds."""
-    heads = set(ScriptDirectory(str(HOME / "migrations")).get_heads())
+    """True if the database needs no migration. Asked here, since a process that finds nothing to do takes seconds.
+
+    Raises Refused where a newer Kontor has migrated it.
+    """
     try:
-        with psycopg.connect(url.replace("+psycopg", "", 1), connect_timeout=5) as connection:
-            return {row[0] for row in connection.execute("SELECT version_num FROM alembic_version")} == heads
-    except psycopg.Error:  # no such table yet; and where there is more to it, the migration says so
+        return migration.is_newest(migration.versions_at(url))
+    except psycopg.Error:  # the migration says what it is
         return False
 
 

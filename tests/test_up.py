@@ -14,14 +14,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from portal import supervisor as supervisor_module
 from portal.embedded import Embedded, Urls
 from portal.errors import Refused, Unavailable
 from portal.supervisor import Part, PartFailed, Stopped, Supervisor
-from portal.up import complete, is_newest, keys, look_at, stages, urls_given
+from portal.up import complete, keys, look_at, stages, urls_given
 
 HOME = Path(__file__).resolve().parents[1]
 
@@ -270,22 +269,6 @@ def test_the_sandbox_runs_before_the_workers_and_only_in_the_demo(tmp_path):
     hands = ["worker 1", "worker 2", "scheduler"]
     assert [[part.name for part in stage] for stage in stages(8000, True, tmp_path)] == [["sandbox", "web"], hands]
     assert [[part.name for part in stage] for stage in stages(8000, False, tmp_path)] == [["web"], hands]
-
-
-def test_a_database_is_migrated_unless_it_is_at_its_newest_version(app, servers):
-    assert is_newest(servers.database_owner)
-    with psycopg.connect(servers.database_owner) as connection:
-        (version,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    try:
-        with psycopg.connect(servers.database_owner) as connection:
-            connection.execute("UPDATE alembic_version SET version_num = 'older'")
-        assert not is_newest(servers.database_owner)
-    finally:
-        with psycopg.connect(servers.database_owner) as connection:
-            connection.execute("UPDATE alembic_version SET version_num = %s", [version])
-    without_tables = servers.database_owner.removesuffix("/kontor") + "/postgres"
-    assert not is_newest(without_tables)
-    assert not is_newest(f"postgresql://nobody@127.0.0.1:{free_port()}/kontor")
 
 
 def test_a_demo_shows_its_orders_within_seconds(tmp_path):
