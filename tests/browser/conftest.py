@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from portal.processes import spawn
+from tests.browser import walking
 from tests.conftest import free_port
 from tests.sandbox.client import Sandbox
 
@@ -35,18 +37,14 @@ class Installation:
     amazon: Sandbox
 
 
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """An installation nobody has used yet, and a marketplace; one for each file of tests."""
+@contextmanager
+def launched(folder: Path) -> Iterator[Installation]:
+    """An installation nobody has used yet, and a marketplace."""
     port = free_port()
     with Sandbox.run() as amazon:
         environment = {
-            **{
-                name: value
-                for name, value in os.environ.items()
-                if not name.startswith(("KONTOR_", "DATABASE_", "REDIS_"))
-            },
-            "KONTOR_DATA": str(tmp_path_factory.mktemp("installation")),
+            **{name: value for name, value in os.environ.items() if not name.startswith(OURS)},
+            "KONTOR_DATA": str(folder),
             "KONTOR_AMAZON_MIN_AGE": "0",
             **amazon.environment,
         }
@@ -69,6 +67,23 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
         finally:
             os.kill(up.pid, signal.SIGTERM)
             up.wait(30)
+
+
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """The installation of the session, as the tests before have left it."""
+    with launched(tmp_path_factory.mktemp("installation")) as installation:
+        yield installation
+
+
+@pytest.fixture
+def unused(installation: Installation, tmp_path: Path) -> Iterator[Installation]:
+    """An installation nobody has used yet: that of the session, if it is still so."""
+    if not walking.is_set_up(installation.url):
+        yield installation
+        return
+    with launched(tmp_path) as another:
+        yield another
 
 
 @pytest.fixture(scope="session")

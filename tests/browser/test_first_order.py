@@ -13,9 +13,9 @@ NUMBER = "0034 0434 1610 9400 0017"
 
 
 def test_an_order_becomes_a_document_and_its_tracking_number_goes_back(
-    installation: Installation, context: BrowserContext, page: Page
+    unused: Installation, context: BrowserContext, page: Page
 ):
-    amazon, url = installation.amazon, installation.url
+    amazon, url = unused.amazon, unused.url
     walking.set_up(page, url)
 
     walking.create_platform(page, url, "de, Atlantis")
