@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from jobs.queues import enqueue
 from portal.automation import runs
 from portal.automation.models import Run, RunState
-from portal.extensions import db
+from portal.extensions import db, redis
 from portal.platforms.models import Platform
 from portal.scope import tenant
 from portal.sentences import kept, sentence
@@ -32,6 +32,9 @@ MOST_A_TICK = 500
 # events; this interval is for when an event is lost.
 FETCH_PAUSE = "5 minutes"
 RETRY_PAUSE = "1 minute"
+# Events that are settled and calls that brought nothing are kept this long, to be looked up.
+KEPT = "30 days"
+TIDIED_EVERY = 3600
 # A run that nobody works on after this many beginnings has something that kills workers.
 MOST_ATTEMPTS = 5
 
@@ -75,6 +78,15 @@ def tick() -> None:
             runs.start_fetch(db.session.get_one(Platform, platform_id), cause="schedule")
     db.session.commit()
     _revive_runs()
+    _tidy()
+
+
+def _tidy() -> None:
+    """Once an hour, whichever scheduler comes first: drop what nobody looks up any more."""
+    if redis().set("kontor:tidied", 1, ex=TIDIED_EVERY, nx=True):
+        dropped = db.session.scalar(text("SELECT cloud_forget(CAST(:kept AS interval))"), {"kept": KEPT})
+        db.session.commit()
+        log.info("tidied", rows=dropped)
 
 
 def _claim(function: str, pause: str) -> list[tuple[int, int]]:

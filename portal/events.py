@@ -14,7 +14,6 @@ from flask import Blueprint, abort, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select, text
 
-from jobs.queues import enqueue
 from portal import secrets
 from portal.automation import runs
 from portal.credentials.models import Credential
@@ -22,7 +21,7 @@ from portal.extensions import csrf, db
 from portal.platforms import service as platforms
 from portal.platforms.models import Platform
 from portal.scope import current_tenant_id, tenant
-from portal.shipments.models import Shipment
+from portal.shipments import service as shipments
 
 log = structlog.get_logger()
 
@@ -92,7 +91,7 @@ def _signed(credential: Credential, body: bytes) -> bool:
 def _act(event: Event) -> None:
     """Do what the event calls for. What we do not know, or no longer have, is nobody's fault and not repeated."""
     if event.kind == "status_message.changed":
-        _look_after_shipment(event.key)
+        shipments.ask_soon(event.key or "")
         return
     platform = db.session.scalar(select(Platform).where(Platform.reference == event.platform))
     if platform is None:
@@ -101,9 +100,3 @@ def _act(event: Event) -> None:
         runs.start_fetch(platform, cause="event")
     elif event.kind == "connection.changed":
         platforms.refresh(platform)
-
-
-def _look_after_shipment(key: str | None) -> None:
-    shipment_id = db.session.scalar(select(Shipment.id).where(Shipment.key == (key or "")))
-    if shipment_id is not None:
-        enqueue("jobs.report.report_shipment", current_tenant_id(), shipment_id)

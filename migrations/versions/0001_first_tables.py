@@ -55,6 +55,7 @@ FUNCTIONS = (
     "cloud_claim_platforms",
     "cloud_claim_messages",
     "cloud_claim_events",
+    "cloud_forget",
 )
 
 
@@ -734,6 +735,18 @@ def _create_functions() -> None:
             ) RETURNING account_id, id::bigint""",
             "VOLATILE",
         )
+    look_past(
+        "cloud_forget(kept interval)",
+        "bigint",
+        """
+        WITH event AS (
+            DELETE FROM cloud_event WHERE created_at < now() - kept AND next_try_at IS NULL RETURNING id
+        ), call AS (
+            DELETE FROM cloud_collection WHERE collected_at < now() - kept AND orders = 0 RETURNING id
+        )
+        SELECT (SELECT count(*) FROM event) + (SELECT count(*) FROM call)""",
+        "VOLATILE",
+    )
 
 
 def downgrade() -> None:

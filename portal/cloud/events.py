@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import requests
 import structlog
-from sqlalchemy import delete, select, update
+from sqlalchemy import select, update
 
 from jobs.queues import enqueue
 from portal.cloud.models import Account, CloudEvent, CloudPlatform
@@ -88,12 +88,6 @@ def signature(secret: str, body: bytes, at: int) -> str:
     """The header Kontor-Signature: the time it was signed (Unix) and HMAC-SHA256 over "time.body"."""
     digest = hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
     return f"t={at},v1={digest}"
-
-
-def forget_events_before(moment: datetime) -> int:
-    """Drop events that are settled, delivered or given up. Returns how many."""
-    settled = delete(CloudEvent).where(CloudEvent.created_at < moment, CloudEvent.next_try_at.is_(None))
-    return int(db.session.execute(settled).rowcount)
 
 
 def _claim(event: CloudEvent) -> bool:

@@ -191,6 +191,44 @@ def test_the_scheduler_finds_an_event_whose_job_got_lost(caller, app, platform):
     assert (caller.account_id, rows(caller)[0]["id"]) in [tuple(row) for row in claimed]
 
 
+def test_once_an_hour_what_is_settled_and_old_is_dropped(caller, app, platform):
+    from jobs import scheduler
+    from portal.extensions import redis
+
+    def tidy():
+        with app.app_context():
+            scheduler._tidy()
+
+    settled, fresh, unsettled = (tell(caller, platform) or rows(caller)[-1]["id"] for _ in range(3))
+    with caller.rows():
+        old = {"old": [settled, unsettled]}
+        db.session.execute(text("UPDATE cloud_event SET next_try_at = NULL WHERE id != :id"), {"id": unsettled})
+        db.session.execute(
+            text("UPDATE cloud_event SET created_at = now() - interval '31 days' WHERE id = ANY(:old)"), old
+        )
+        db.session.execute(
+            text(
+                "INSERT INTO cloud_collection "
+                "(account_id, platform_id, operation, request_id, page, orders, collected_at) "
+                "SELECT account_id, id, 'searchOrders', 'tidied', 1, orders, now() - days * interval '1 day' "
+                "FROM cloud_platform, (VALUES (0, 31), (0, 29), (5, 31)) AS call (orders, days) "
+                "WHERE reference = :reference"
+            ),
+            {"reference": platform},
+        )
+    with app.app_context():
+        redis().set("kontor:tidied", 1)
+    tidy()
+    assert len(rows(caller)) == 3
+    with app.app_context():
+        redis().delete("kontor:tidied")
+    tidy()
+    assert [row["id"] for row in rows(caller)] == [fresh, unsettled]
+    with caller.rows():
+        kept = text("SELECT orders FROM cloud_collection WHERE request_id = 'tidied' ORDER BY 1")
+        assert list(db.session.scalars(kept)) == [0, 5]
+
+
 # Orders that wait
 
 
