@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from flask import Flask
 from portal.cloud import accounts
 from portal.cloud.connectors.amazon import Amazon
 from portal.cloud.connectors.amazon.plans import DEFAULTS
+from portal.cloud.locks import alone
 from portal.cloud.models import Account, CloudPlatform, ConnectionState, InboxOrder
 from portal.extensions import db, redis
 from portal.scope import account
@@ -65,6 +67,17 @@ class Seller:
 
 
 MakeSeller = Callable[..., Seller]
+
+
+def until_free(kind: int, id: int) -> None:
+    """Wait until PostgreSQL has noticed that who held the lock is dead: at once, but for a machine that is busy."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with alone(kind, id) as sole:
+            if sole:
+                return
+        time.sleep(0.02)
+    raise AssertionError("A dead process holds its lock.")
 
 
 @pytest.fixture
