@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import joinedload
 
 from portal import days
+from portal.addresses.service import running_out
 from portal.credentials.models import Credential
 from portal.documents.listing import TO_SHIP_STATE, Wanted, count, start_of
 from portal.documents.models import SHIP_BY_OR_LAST, TO_SHIP, Document, HeldOrder
@@ -62,6 +63,7 @@ def index() -> ResponseReturnValue:
         most_a_day=days.MOST_A_DAY,
         chart=chart(last),
         first_steps=first_steps(platforms),
+        running_out=running_out(),
         now=now,
     )
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, ForeignKey, Index, func
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from portal.addresses.numbers import Numbering
 from portal.extensions import db
 
 
@@ -28,6 +29,11 @@ class NumberRange(db.Model):
     prefix: Mapped[str] = mapped_column(server_default="")
     digits: Mapped[int]
     next_number: Mapped[int] = mapped_column(BigInteger, server_default="1")
+    last_number: Mapped[int] = mapped_column(BigInteger)
+
+    @property
+    def numbering(self) -> Numbering:
+        return Numbering(self.prefix, self.digits, self.next_number, self.last_number)
 
 
 class AddressStatus(db.Model):
@@ -36,6 +42,7 @@ class AddressStatus(db.Model):
     id: Mapped[int] = mapped_column(primary_key=True)
     tenant_id: Mapped[int] = mapped_column(ForeignKey("tenant.id"))
     name: Mapped[str]
+    category: Mapped[str] = mapped_column(server_default="")
     number_range_id: Mapped[int] = mapped_column(ForeignKey("number_range.id"))
 
     number_range: Mapped[NumberRange] = relationship()

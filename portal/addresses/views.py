@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flask import Blueprint, render_template
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_login import login_required
 from htmx_flask import request
 
-from portal.addresses import listing
-from portal.addresses.models import Address
+from portal.addresses import listing, service
+from portal.addresses.forms import RangeForm, StatusForm
+from portal.addresses.models import Address, AddressStatus, NumberRange
 from portal.extensions import db
-from portal.lists import ID, View, page_of
+from portal.http import not_found
+from portal.lists import ID, SMALL_ID, View, page_of
+from portal.tenants.access import require
+from portal.tenants.models import Role
 
 bp = Blueprint("addresses", __name__, url_prefix="/addresses")
 
@@ -58,3 +63,125 @@ def show(id: int) -> ResponseReturnValue:
         page=page,
         now=datetime.now(UTC),
     )
+
+
+@bp.get("/statuses")
+def statuses() -> ResponseReturnValue:
+    return render_template("addresses/statuses.html", statuses=service.statuses())
+
+
+@bp.get("/statuses/new")
+def new_status() -> ResponseReturnValue:
+    """NEW, or COPY where ?copy= names a status."""
+    require(Role.ADMIN)
+    form = StatusForm(formdata=None)
+    original = request.args.get("copy", type=int)
+    if original is not None:
+        status = db.get_or_404(AddressStatus, original) if 0 < original < 2**31 else None
+        if status is None:
+            raise not_found()
+        form.name.data, numbering = service.copied(status)
+        form.category.data = status.category
+        form.show(numbering)
+    return render_template("addresses/status.html", form=form, status=None)
+
+
+@bp.post("/statuses/new")
+def create_status() -> ResponseReturnValue:
+    require(Role.ADMIN)
+    form = StatusForm()
+    if form.validate_on_submit():
+        try:
+            service.create_status(form.name.data or "", form.category.data or "", form.numbering())
+        except service.NameTaken as taken:
+            form.name.errors = [str(taken)]
+        except service.NumbersTaken as taken:
+            form.next_number.errors = [str(taken)]
+        else:
+            flash(_("The address status is kept."), "success")
+            return redirect(url_for("addresses.statuses"))
+    return render_template("addresses/status.html", form=form, status=None), 422
+
+
+@bp.get(f"/statuses/{SMALL_ID}")
+def show_status(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    status: AddressStatus = db.get_or_404(AddressStatus, id)
+    form = StatusForm(formdata=None, obj=status)
+    form.show(status.number_range.numbering)
+    return render_template("addresses/status.html", form=form, status=status)
+
+
+@bp.post(f"/statuses/{SMALL_ID}")
+def update_status(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    status: AddressStatus = db.get_or_404(AddressStatus, id)
+    form = StatusForm()
+    if form.validate_on_submit():
+        service.lock(status.number_range.purpose)
+        db.session.refresh(status.number_range)
+        try:
+            numbering = form.numbering(status.number_range.numbering)
+            service.update_status(status, form.name.data or "", form.category.data or "", numbering)
+        except service.NameTaken as taken:
+            form.name.errors = [str(taken)]
+        except service.NumbersTaken as taken:
+            form.next_number.errors = [str(taken)]
+        else:
+            flash(_("The address status is saved."), "success")
+            return redirect(url_for("addresses.statuses"))
+    return render_template("addresses/status.html", form=form, status=status), 422
+
+
+@bp.post(f"/statuses/{SMALL_ID}/delete")
+def delete_status(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    status: AddressStatus = db.get_or_404(AddressStatus, id)
+    try:
+        service.delete_status(status)
+    except service.StatusInUse as in_use:
+        flash(str(in_use), "warning")
+        return redirect(url_for("addresses.show_status", id=id))
+    flash(_("The address status is removed."), "success")
+    return redirect(url_for("addresses.statuses"))
+
+
+@bp.get("/numbers")
+def numbers() -> ResponseReturnValue:
+    return render_template("addresses/numbers.html", ranges=service.ranges())
+
+
+@bp.get("/numbers/preview")
+def preview() -> ResponseReturnValue:
+    """The next numbers of what stands in the form, while it is typed."""
+    form = RangeForm(formdata=request.args)
+    form.validate()
+    wrong = [field for field in (form.prefix, form.digits, form.next_number, form.last_number) if field.errors]
+    return render_template("addresses/_preview.html", numbering=None if wrong else form.numbering())
+
+
+@bp.get(f"/numbers/{SMALL_ID}")
+def show_numbers(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    number_range: NumberRange = db.get_or_404(NumberRange, id)
+    form = RangeForm(formdata=None)
+    form.show(number_range.numbering)
+    return render_template("addresses/range.html", form=form, range=number_range)
+
+
+@bp.post(f"/numbers/{SMALL_ID}")
+def update_numbers(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    number_range: NumberRange = db.get_or_404(NumberRange, id)
+    form = RangeForm()
+    if form.validate_on_submit():
+        service.lock(number_range.purpose)
+        db.session.refresh(number_range)
+        try:
+            service.change_range(number_range, form.numbering(number_range.numbering))
+        except service.NumbersTaken as taken:
+            form.next_number.errors = [str(taken)]
+        else:
+            flash(_("The number range is saved."), "success")
+            return redirect(url_for("addresses.numbers"))
+    return render_template("addresses/range.html", form=form, range=number_range), 422

@@ -121,6 +121,8 @@ def write_page(source: Source, planned: Planned, collections: Sequence[Collectio
             fresh.append(outcome)
 
     known = page.known_addresses(fresh)
+    fresh, without_number = _numbered(fresh, known, ranges)
+    held += without_number
     still_held = {order.order_id for order in held}
     page.release_held([(id, newest[id].order.version) for id in outcomes if id not in still_held])
     page_id, document_ids = page.draw_ids(len(fresh))
@@ -191,6 +193,28 @@ def _plan(order: Order, settings: Settings, refused: str | None) -> Draft | Held
     except (ArithmeticError, ValueError) as error:
         log.warning("order_not_planned", error=type(error).__name__)
         return Held(order.id, order.version, "unreadable", sentence("The order holds values that make no sense."))
+
+
+def _numbered(fresh: list[Draft], known: dict[str, int], ranges: writing.Ranges) -> tuple[list[Draft], list[Held]]:
+    """Which of the drafts there are numbers left for. The others are held, and a number is drawn for none of them."""
+    if ranges.order.left >= len(fresh) and ranges.address.left >= len(fresh):
+        return fresh, []
+    written: list[Draft] = []
+    held: list[Held] = []
+    new_buyers: set[str] = set()
+    for draft in fresh:
+        is_new = draft.buyer_reference not in known and draft.buyer_reference not in new_buyers
+        spent = ranges.order if len(written) == ranges.order.left else None
+        if spent is None and is_new and len(new_buyers) == ranges.address.left:
+            spent = ranges.address
+        if spent is not None:
+            reason = sentence("The number range “%(range)s” has run out. Give it more numbers.", range=spent.name)
+            held.append(Held(draft.order.id, draft.order.version, "numbers", reason))
+            continue
+        written.append(draft)
+        if is_new:
+            new_buyers.add(draft.buyer_reference)
+    return written, held
 
 
 def _newest(arrivals: Sequence[Arrival]) -> dict[str, Arrival]:

@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import CursorResult
 
+from portal.addresses.numbers import written
 from portal.documents.arrivals import Arrival, Source, Tally, payload_hash
 from portal.documents.models import LineKind, State
 from portal.documents.plan import Draft, DraftLine, Held, clean
@@ -34,14 +35,22 @@ class Range:
     """A locked number range."""
 
     id: int
+    name: str
     prefix: str
     digits: int
     next_number: int
+    last_number: int
+
+    @property
+    def left(self) -> int:
+        return max(0, self.last_number - self.next_number + 1)
 
     def draw(self, count: int) -> list[str]:
-        """The next numbers, without gaps as long as the transaction commits whole."""
+        """The next numbers, without gaps as long as the transaction commits whole. No more than are left."""
+        if count > self.left:
+            raise ValueError(f"The range {self.id} has {self.left} numbers left, not {count}.")
         first, self.next_number = self.next_number, self.next_number + count
-        return [f"{self.prefix}{number:0{self.digits}}" for number in range(first, first + count)]
+        return [written(self.prefix, self.digits, number) for number in range(first, first + count)]
 
 
 @dataclass
@@ -94,13 +103,13 @@ class Page:
         # would scan it for ever, and a new tenant's first backlog would slow down with every page.
         self._run("SELECT set_config('enable_seqscan', 'off', true)", ())
         rows = self._run(
-            "SELECT r.id, r.purpose, r.prefix, r.digits, r.next_number FROM number_range r "
+            "SELECT r.id, r.purpose, r.name, r.prefix, r.digits, r.next_number, r.last_number FROM number_range r "
             "WHERE r.id = (SELECT number_range_id FROM address_status WHERE id = %s) "
             "OR r.id = (SELECT min(id) FROM number_range WHERE purpose = 'order') "
             "ORDER BY r.id FOR UPDATE",
             (address_status_id,),
         ).all()
-        found = {row.purpose: Range(row.id, row.prefix, row.digits, row.next_number) for row in rows}
+        found = {row.purpose: Range(row.id, *tuple(row)[2:]) for row in rows}
         return Ranges(found["order"], found["address"])
 
     def save_ranges(self, ranges: Ranges) -> None:

@@ -23,6 +23,7 @@ CAUSES = {
     "no_lines": _l("No articles"),
     "quantity": _l("Quantity makes no sense"),
     "no_address": _l("No delivery address"),
+    "numbers": _l("No number left"),
     "unreadable": _l("Could not be read"),
     "refused": _l("Refused by the database"),
 }

@@ -36,6 +36,16 @@ class PlatformForm(Form):
             raise ValidationError(str(refused)) from refused
 
 
+class DefaultsForm(Form):
+    """What a platform's orders are given where they say nothing themselves."""
+
+    address_status = SelectField(
+        _l("Status of new customers"),
+        coerce=int,
+        description=_l("A customer who is in the address book already keeps the status he has."),
+    )
+
+
 class DisconnectForm(Form):
     """Confirmed by typing the platform's name."""
 

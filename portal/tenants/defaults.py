@@ -5,12 +5,14 @@ from __future__ import annotations
 from flask_babel import gettext as _
 
 from portal.addresses.models import AddressStatus, NumberRange, Purpose
+from portal.addresses.numbers import largest
 from portal.extensions import db
 from portal.scope import current_tenant_id
 from portal.shipments.carriers import default_carriers
 
-DIGITS = 5
-FIRST_ADDRESS = 10000
+# Enough for years: a range that has run out holds orders.
+DIGITS = 7
+FIRST_ADDRESS = 1_000_000
 
 
 def add_defaults() -> None:
@@ -23,12 +25,19 @@ def add_defaults() -> None:
         prefix="",
         digits=DIGITS,
         next_number=FIRST_ADDRESS,
+        last_number=largest(DIGITS),
     )
     db.session.add_all(
         [
             customers,
             NumberRange(
-                tenant_id=tenant_id, purpose=Purpose.ORDER, name=_("Orders"), prefix="A", digits=DIGITS, next_number=1
+                tenant_id=tenant_id,
+                purpose=Purpose.ORDER,
+                name=_("Orders"),
+                prefix="A",
+                digits=DIGITS,
+                next_number=1,
+                last_number=largest(DIGITS),
             ),
             AddressStatus(tenant_id=tenant_id, name=_("Marketplace customers"), number_range=customers),
         ]

@@ -124,6 +124,7 @@ REST = (
     "UPDATE number_range SET next_number = CASE purpose WHEN 'order' THEN 1 ELSE 10000 END + %(total)s + 1 "
     "WHERE tenant_id = %(tenant)s",
     "UPDATE number_range SET prefix = 'SO', digits = 8 WHERE tenant_id = %(tenant)s AND purpose = 'order'",
+    "UPDATE number_range SET last_number = 99999999 WHERE tenant_id = %(tenant)s",
 )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from portal.documents.arrivals import Arrival, Source
+from portal.documents.arrivals import Arrival, Source, Tally
 from portal.documents.intake import Planned, commit_page, plan_page, source_of
 from portal.order import Component, Line, Order, Party, Status
 from portal.platforms.models import Platform
@@ -63,10 +63,10 @@ def arrival(order: Order, collection: int = 1) -> Arrival:
     return Arrival(order, msgspec.json.encode(order), collection)
 
 
-def write(platform: Platform, *orders: Order) -> None:
+def write(platform: Platform, *orders: Order) -> Tally:
     """Let these orders of a platform become what they become, and commit it."""
     source = source_of(platform)
-    commit_page(source, planned(source, *orders), [])
+    return commit_page(source, planned(source, *orders), [])
 
 
 def planned(source: Source, *orders: Order, collection: int = 1, refused: str | None = None) -> Planned:

@@ -25,6 +25,8 @@ KINDS = {
     ("jobs", "id"): "run",
     ("platforms", "id"): "platform",
     ("shipments", "id"): "shipment",
+    ("statuses", "id"): "address_status",
+    ("numbers", "id"): "number_range",
     ("users", "id"): "app_user",
 }
 # Of the cloud's API, with the column that holds what stands in the address.
@@ -166,6 +168,7 @@ def test_nothing_of_a_neighbours_is_found(client_of, first, second, address):
             "/platforms/{own_platform}/edit",
             {"number": "78", "name": "Amazon 78", "marketplaces": "DE", "credential": "{credential}"},
         ),
+        ("/platforms/{own_platform}/defaults", {"address_status": "{address_status}"}),
         (
             "/shipments/documents/{own_document}",
             {"carrier": "{carrier}", "tracking_number": "00340434161094000001", "quantity-1": "1"},

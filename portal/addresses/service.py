@@ -1,0 +1,180 @@
+"""Address statuses and number ranges: made, copied, changed, and kept from giving out a number twice."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from string import ascii_uppercase
+
+from flask_babel import gettext as _
+from sqlalchemy import exists, func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import joinedload
+
+from portal.addresses.models import Address, AddressStatus, NumberRange, Purpose
+from portal.addresses.numbers import LAST_CALL, Numbering, largest
+from portal.documents.models import Document
+from portal.errors import Refused
+from portal.extensions import db
+from portal.platforms.models import Platform
+from portal.scope import current_tenant_id
+
+LONGEST_NAME = 60
+LONGEST_PREFIX = 10
+
+
+class NameTaken(Refused):
+    """Another address status of the tenant bears this name."""
+
+
+class NumbersTaken(Refused):
+    """Another range gives out the same numbers, or some of them are given out already."""
+
+
+class StatusInUse(Refused):
+    """Addresses or platforms have this status."""
+
+
+def statuses() -> Sequence[AddressStatus]:
+    """The tenant's address statuses by name, each with its number range."""
+    found: Sequence[AddressStatus] = db.session.scalars(
+        select(AddressStatus).options(joinedload(AddressStatus.number_range)).order_by(AddressStatus.name)
+    ).all()
+    return found
+
+
+def ranges() -> Sequence[NumberRange]:
+    """The tenant's number ranges, those of documents first."""
+    found: Sequence[NumberRange] = db.session.scalars(
+        select(NumberRange).order_by(NumberRange.purpose.desc(), NumberRange.name, NumberRange.id)
+    ).all()
+    return found
+
+
+def running_out() -> Sequence[NumberRange]:
+    """The ranges that have few numbers left, or none."""
+    few = NumberRange.last_number - NumberRange.next_number < LAST_CALL
+    found: Sequence[NumberRange] = db.session.scalars(select(NumberRange).where(few).order_by(NumberRange.name)).all()
+    return found
+
+
+def status_of(number_range: NumberRange) -> AddressStatus | None:
+    """The status whose addresses a range numbers; None for the numbers of documents."""
+    status: AddressStatus | None = db.session.scalar(
+        select(AddressStatus).where(AddressStatus.number_range_id == number_range.id)
+    )
+    return status
+
+
+def create_status(name: str, category: str, numbering: Numbering) -> AddressStatus:
+    """An address status with a number range of its own. Raises NameTaken, NumbersTaken; nothing is written then."""
+    _check_numbers(Purpose.ADDRESS, numbering, None)
+    own = NumberRange(tenant_id=current_tenant_id(), purpose=Purpose.ADDRESS, name=name)
+    _number(own, numbering)
+    status = AddressStatus(tenant_id=current_tenant_id(), name=name, category=category, number_range=own)
+    try:
+        with db.session.begin_nested():
+            db.session.add(status)
+    except IntegrityError as taken:
+        raise _name_taken(name) from taken
+    return status
+
+
+def update_status(status: AddressStatus, name: str, category: str, numbering: Numbering) -> None:
+    """Change a status and its range. Raises NameTaken, NumbersTaken; the caller rolls back."""
+    change_range(status.number_range, numbering)
+    try:
+        with db.session.begin_nested():
+            status.name, status.category, status.number_range.name = name, category, name
+    except IntegrityError as taken:
+        raise _name_taken(name) from taken
+
+
+def delete_status(status: AddressStatus) -> None:
+    """Remove a status that nothing has, with its range. Raises StatusInUse."""
+    used = select(exists(select(Address.id).where(Address.status_id == status.id))) if status.id else None
+    if used is not None and db.session.scalar(used):
+        raise StatusInUse(_("There are addresses with the status “%(name)s”, so it stays.", name=status.name))
+    platforms = db.session.scalars(select(Platform.name).where(Platform.address_status_id == status.id)).all()
+    if platforms:
+        raise StatusInUse(
+            _(
+                "New customers of %(platforms)s get the status “%(name)s”. Give them another one first.",
+                platforms=", ".join(platforms),
+                name=status.name,
+            )
+        )
+    own = status.number_range
+    db.session.delete(status)
+    db.session.flush()
+    db.session.delete(own)
+    db.session.flush()
+
+
+def change_range(number_range: NumberRange, numbering: Numbering) -> None:
+    """Change what a range gives out next. Waits for the page of orders that draws from it. Raises NumbersTaken."""
+    _check_numbers(number_range.purpose, numbering, number_range)
+    _number(number_range, numbering)
+    db.session.flush()
+
+
+def copied(status: AddressStatus) -> tuple[str, Numbering]:
+    """A name and numbers for a copy of a status: the same kind of numbers under a prefix nobody has."""
+    taken = {other.name for other in statuses()}
+    name, count = _("%(name)s (copy)", name=status.name), 2
+    while name in taken:
+        name, count = _("%(name)s (copy %(count)s)", name=status.name, count=count), count + 1
+    original = status.number_range.numbering
+    others = [other.numbering for other in ranges() if other.purpose == Purpose.ADDRESS]
+    for letter in ascii_uppercase:
+        prefix = f"{letter}{original.prefix}"[:LONGEST_PREFIX]
+        numbering = Numbering(prefix, original.digits, 1, largest(original.digits))
+        if not any(numbering.meets(other) for other in others):
+            return name[:LONGEST_NAME], numbering
+    return name[:LONGEST_NAME], original
+
+
+def lock(purpose: Purpose) -> None:
+    """Nobody draws from the ranges of this kind, or changes one, until the transaction ends."""
+    db.session.scalars(select(NumberRange).where(NumberRange.purpose == purpose).with_for_update()).all()
+
+
+def _check_numbers(purpose: Purpose, numbering: Numbering, own: NumberRange | None) -> None:
+    lock(purpose)
+    for other in ranges():
+        if other.purpose == purpose and other is not own and numbering.meets(other.numbering):
+            raise NumbersTaken(_("“%(name)s” gives out the same numbers one day.", name=other.name))
+    last = _last_drawn(purpose, numbering)
+    if last is not None:
+        raise NumbersTaken(
+            _(
+                "Numbers up to %(last)s are given out already; %(next)s is the next.",
+                last=numbering.written(last),
+                next=numbering.written(last + 1),
+            )
+        )
+
+
+def _last_drawn(purpose: Purpose, numbering: Numbering) -> int | None:
+    """The largest number among those the range would give out that somebody has already."""
+    column = Document.number if purpose == Purpose.ORDER else Address.number
+    owner = Document.tenant_id if purpose == Purpose.ORDER else Address.tenant_id
+    digits = func.substr(column, len(numbering.prefix) + 1).collate("C")
+    first, last = f"{numbering.next_number:0{numbering.digits}}", f"{numbering.last_number:0{numbering.digits}}"
+    found = db.session.scalar(
+        select(func.max(digits)).where(
+            owner == current_tenant_id(),
+            column.regexp_match(f"^{re.escape(numbering.prefix)}[0-9]{{{numbering.digits}}}$"),
+            digits.between(first, last),
+        )
+    )
+    return int(found) if found is not None else None
+
+
+def _number(number_range: NumberRange, numbering: Numbering) -> None:
+    number_range.prefix, number_range.digits = numbering.prefix, numbering.digits
+    number_range.next_number, number_range.last_number = numbering.next_number, numbering.last_number
+
+
+def _name_taken(name: str) -> NameTaken:
+    return NameTaken(_("There is already an address status called “%(name)s”.", name=name))
