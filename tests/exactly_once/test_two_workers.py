@@ -94,7 +94,7 @@ def test_two_platforms_of_one_tenant_draw_numbers_at_the_same_moment(
     shop.settle(page_orders=PAGE)
     with shop.inside():
         numbers = sorted(db.session.scalars(select(Document.number)).all())
-        assert numbers == [f"A{number:05}" for number in range(1, 61)]
+        assert numbers == [f"A{number:07}" for number in range(1, 61)]
         assert sorted(shop.documents()) == sorted(shop.placed)
         assert sorted(other.documents()) == sorted(other.placed)
 
