@@ -424,7 +424,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["status_id"], ["address_status.id"], name=op.f("fk_address_status_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_address")),
     )
-    op.create_index("ix_address_tenant_id_name_key", "address", ["tenant_id", "name_key"], unique=False)
+    op.create_index("ix_address_tenant_id_name_key", "address", ["tenant_id", "name_key", "id"], unique=False)
     op.create_index("ix_address_tenant_id_surname_key", "address", ["tenant_id", "surname_key"], unique=False)
     op.create_index("uq_address_buyer", "address", ["tenant_id", "platform_id", "buyer_reference"], unique=True)
     op.create_index("uq_address_tenant_id_number", "address", ["tenant_id", "number"], unique=True)

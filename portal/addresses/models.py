@@ -81,6 +81,7 @@ class Address(db.Model):
     __table_args__ = (
         Index("uq_address_buyer", "tenant_id", "platform_id", "buyer_reference", unique=True),
         Index("uq_address_tenant_id_number", "tenant_id", "number", unique=True),
-        Index("ix_address_tenant_id_name_key", "tenant_id", "name_key"),
+        # With the id, which the list by name is sorted by too: of one name there may be thousands.
+        Index("ix_address_tenant_id_name_key", "tenant_id", "name_key", "id"),
         Index("ix_address_tenant_id_surname_key", "tenant_id", "surname_key"),
     )
