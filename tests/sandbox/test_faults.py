@@ -38,7 +38,8 @@ def test_a_connection_is_reset_before_or_after_the_work(amazon, fault, done):
     order_id = amazon.place_one()
     amazon.access_token()
     amazon.fault(fault, "confirmShipment", times=1)
-    with pytest.raises(requests.ConnectionError, match="reset by peer"):
+    # Where the reset comes while the body is still being sent, urllib3 takes it for an end.
+    with pytest.raises(requests.ConnectionError, match="reset by peer|closed connection without response"):
         amazon.confirm(order_id)
     assert confirmed(amazon, order_id) == done
     assert amazon.calls("confirmShipment")[-1]["status"] == 0
