@@ -39,7 +39,7 @@ def test_a_connection_is_reset_before_or_after_the_work(amazon, fault, done):
     amazon.access_token()
     amazon.fault(fault, "confirmShipment", times=1)
     # Where the reset comes while the body is still being sent, urllib3 takes it for an end.
-    with pytest.raises(requests.ConnectionError, match="reset by peer|closed connection without response"):
+    with pytest.raises(requests.ConnectionError, match=r"reset by peer|closed connection without response"):
         amazon.confirm(order_id)
     assert confirmed(amazon, order_id) == done
     assert amazon.calls("confirmShipment")[-1]["status"] == 0
