@@ -213,7 +213,7 @@ class TestWaiting:
     def test_the_cloud_says_how_it_gets_on_at_the_marketplace(self, desk, live_server):
         now = datetime.now(UTC)
         problem = kept(sentence("The marketplace did not answer, or does not let this installation in."))
-        columns = {"collected_at": now - timedelta(hours=3), "next_collect_at": now + timedelta(minutes=9, seconds=30)}
+        columns = {"collected_at": now - timedelta(hours=3), "next_collect_at": now + timedelta(hours=5)}
         platform = self.in_the_cloud(desk, live_server, collect_problem=problem, **columns)
         assert "The marketplace does not answer" in self.shown(desk)[2]
         asked = desk.open(f"/platforms/{platform.id}").all("div", hx_get=f"/platforms/{platform.id}/waiting")
@@ -221,7 +221,7 @@ class TestWaiting:
         words = desk.open(f"/platforms/{platform.id}/waiting", htmx=True).words
         assert "The marketplace did not answer, or does not let this installation in." in words
         assert "Waiting in the cloud3" in words
-        assert "last read3 hours ago" in words and "Next readingin 10 minutes" in words
+        assert "last read3 hours ago" in words and "Next readingin 5 hours" in words
 
 
 class TestChart:
