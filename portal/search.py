@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import login_required
-from sqlalchemy import select
+from sqlalchemy import false, select, true, union_all
 
 from portal.addresses import listing as addresses
 from portal.documents import listing as documents
@@ -39,38 +39,47 @@ def index() -> ResponseReturnValue:
     if not term:
         return render_template("search/index.html", term="", hits={}, cut=False, platforms={})
     platforms = dict(db.session.execute(select(Platform.id, Platform.name)).all())
-    exact = _exactly(term, list(platforms))
+    exact, tracked = _exactly(term, list(platforms))
     if len(exact) == 1:
         return redirect(url_for("documents.show", id=exact.pop()))
-    hits, cut = _hits(term, list(platforms))
+    hits, cut = _hits(term, list(platforms), tracked)
     return render_template("search/index.html", term=term, hits=hits, cut=cut, platforms=platforms)
 
 
-def _exactly(term: str, platform_ids: list[int]) -> set[int]:
-    """The documents that bear this very number, order id or tracking number."""
-    found = set(db.session.scalars(select(Document.id).where(documents.of_order(term, platform_ids))))
-    found |= set(db.session.scalars(select(Document.id).where(Document.number.in_({term, term.upper()}))))
-    if not found:
-        found |= set(db.session.scalars(documents.tracked(term).limit(2)))
-    return found
+def _exactly(term: str, platform_ids: list[int]) -> tuple[set[int], bool]:
+    """The documents that bear this very number, order id or tracking number, and whether a parcel bears it."""
+    numbers = Document.number.in_({term, term.upper()})
+    ids = union_all(
+        select(false().label("tracked"), Document.id).where(documents.of_order(term, platform_ids)),
+        select(false(), Document.id).where(numbers),
+        select(true(), documents.tracked(term).limit(2).subquery().c.document_id),
+    )
+    found: dict[bool, set[int]] = {False: set(), True: set()}
+    for tracked, id in db.session.execute(ids):
+        found[tracked].add(id)
+    return found[False] or found[True], bool(found[True])
 
 
-def _hits(term: str, platform_ids: list[int]) -> tuple[dict[str, list[Any]], bool]:
+def _hits(term: str, platform_ids: list[int], tracked: bool) -> tuple[dict[str, list[Any]], bool]:
     """What is found of each kind, and whether more match than were looked at."""
     few = MOST_OF_A_KIND - 1  # a window reads one row more
     zone = ZoneInfo(current_tenant().time_zone)
     found = documents.find(term, platform_ids)
     wanted = documents.Wanted(search=term)
     customers, cut = addresses.find(term)
-    tracked = documents.tracked(term).limit(MOST_OF_A_KIND).subquery()
-    shipments = (
-        select(Shipment.id, Shipment.document_id, Shipment.tracking_number, Shipment.state, Document.number)
-        .join(tracked, tracked.c.id == Shipment.id)
-        .join(Document, Document.id == Shipment.document_id)
-    )
     return {
         "documents": list(documents.rows(wanted, Window(documents.BY_DATE, rows=few), zone, platform_ids, found)),
         "addresses": list(addresses.rows(customers, Window(addresses.BY_NAME, rows=few))),
         "held": list(held.rows(term, Window(held.NEWEST, rows=few))),
-        "shipments": list(db.session.execute(shipments)),
+        "shipments": _parcels(term) if tracked else [],
     }, found.cut or cut
+
+
+def _parcels(term: str) -> list[Any]:
+    tracked = documents.tracked(term).limit(MOST_OF_A_KIND).subquery()
+    parcels = (
+        select(Shipment.id, Shipment.document_id, Shipment.tracking_number, Shipment.state, Document.number)
+        .join(tracked, tracked.c.id == Shipment.id)
+        .join(Document, Document.id == Shipment.document_id)
+    )
+    return list(db.session.execute(parcels))
