@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from flask import Flask
 
-from portal import http, logs
+from portal import http, logs, migration
 from portal.config import settings
 from portal.extensions import RedisConnection, babel, csrf, db, htmx, limiter, login, migrate
 
@@ -22,7 +21,7 @@ def create_app(overrides: dict[str, Any] | None = None) -> Flask:
     logs.configure()
     db.init_app(app)
     RedisConnection().init_app(app)
-    migrate.init_app(app, db, directory=str(Path(app.root_path).parent / "migrations"))
+    migrate.init_app(app, db, directory=str(migration.FOLDER))
     csrf.init_app(app)
     limiter.init_app(app)
     htmx.init_app(app)

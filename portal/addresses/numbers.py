@@ -29,7 +29,8 @@ class Numbering:
         return self.left <= LAST_CALL
 
     def written(self, number: int) -> str:
-        return written(self.prefix, self.digits, number)
+        """A number as it stands on a document or an address."""
+        return f"{self.prefix}{number:0{self.digits}}"
 
     def preview(self) -> list[str]:
         """The next numbers, as far as there are any."""
@@ -46,11 +47,6 @@ class Numbering:
         before = int(rest or "0") * 10**longer.digits
         first, last = before + longer.next_number, before + longer.last_number
         return longer.left > 0 and shorter.left > 0 and first <= shorter.last_number and shorter.next_number <= last
-
-
-def written(prefix: str, digits: int, number: int) -> str:
-    """A number as it stands on a document or an address."""
-    return f"{prefix}{number:0{digits}}"
 
 
 def largest(digits: int) -> int:

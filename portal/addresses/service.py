@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
 from portal.addresses.models import Address, AddressStatus, NumberRange, Purpose
-from portal.addresses.numbers import LAST_CALL, Numbering, largest
+from portal.addresses.numbers import Numbering, largest
 from portal.documents.models import Document
 from portal.errors import Refused
 from portal.extensions import db
@@ -53,17 +53,8 @@ def ranges() -> Sequence[NumberRange]:
 
 def running_out() -> Sequence[NumberRange]:
     """The ranges that have few numbers left, or none."""
-    few = NumberRange.last_number - NumberRange.next_number < LAST_CALL
-    found: Sequence[NumberRange] = db.session.scalars(select(NumberRange).where(few).order_by(NumberRange.name)).all()
-    return found
-
-
-def status_of(number_range: NumberRange) -> AddressStatus | None:
-    """The status whose addresses a range numbers; None for the numbers of documents."""
-    status: AddressStatus | None = db.session.scalar(
-        select(AddressStatus).where(AddressStatus.number_range_id == number_range.id)
-    )
-    return status
+    found = [number_range for number_range in ranges() if number_range.numbering.runs_out]
+    return sorted(found, key=lambda number_range: number_range.name)
 
 
 def create_status(name: str, category: str, numbering: Numbering) -> AddressStatus:
@@ -92,8 +83,7 @@ def update_status(status: AddressStatus, name: str, category: str, numbering: Nu
 
 def delete_status(status: AddressStatus) -> None:
     """Remove a status that nothing has, with its range. Raises StatusInUse."""
-    used = select(exists(select(Address.id).where(Address.status_id == status.id))) if status.id else None
-    if used is not None and db.session.scalar(used):
+    if db.session.scalar(select(exists(select(Address.id).where(Address.status_id == status.id)))):
         raise StatusInUse(_("There are addresses with the status “%(name)s”, so it stays.", name=status.name))
     platforms = db.session.scalars(select(Platform.name).where(Platform.address_status_id == status.id)).all()
     if platforms:
@@ -134,15 +124,15 @@ def copied(status: AddressStatus) -> tuple[str, Numbering]:
     return name[:LONGEST_NAME], original
 
 
-def lock(purpose: Purpose) -> None:
-    """Nobody draws from the ranges of this kind, or changes one, until the transaction ends."""
-    db.session.scalars(select(NumberRange).where(NumberRange.purpose == purpose).with_for_update()).all()
+def lock(purpose: Purpose) -> Sequence[NumberRange]:
+    """The ranges of this kind as they are now. Nobody draws from them or changes one until the transaction ends."""
+    query = select(NumberRange).where(NumberRange.purpose == purpose).order_by(NumberRange.id).with_for_update()
+    return list(db.session.scalars(query, execution_options={"populate_existing": True}))
 
 
 def _check_numbers(purpose: Purpose, numbering: Numbering, own: NumberRange | None) -> None:
-    lock(purpose)
-    for other in ranges():
-        if other.purpose == purpose and other is not own and numbering.meets(other.numbering):
+    for other in lock(purpose):
+        if other is not own and numbering.meets(other.numbering):
             raise NumbersTaken(_("“%(name)s” gives out the same numbers one day.", name=other.name))
     last = _last_drawn(purpose, numbering)
     if last is not None:

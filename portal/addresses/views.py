@@ -119,7 +119,6 @@ def update_status(id: int) -> ResponseReturnValue:
     form = StatusForm()
     if form.validate_on_submit():
         service.lock(status.number_range.purpose)
-        db.session.refresh(status.number_range)
         try:
             numbering = form.numbering(status.number_range.numbering)
             service.update_status(status, form.name.data or "", form.category.data or "", numbering)
@@ -176,7 +175,6 @@ def update_numbers(id: int) -> ResponseReturnValue:
     form = RangeForm()
     if form.validate_on_submit():
         service.lock(number_range.purpose)
-        db.session.refresh(number_range)
         try:
             service.change_range(number_range, form.numbering(number_range.numbering))
         except service.NumbersTaken as taken:

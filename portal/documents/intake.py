@@ -197,15 +197,16 @@ def _plan(order: Order, settings: Settings, refused: str | None) -> Draft | Held
 
 def _numbered(fresh: list[Draft], known: dict[str, int], ranges: writing.Ranges) -> tuple[list[Draft], list[Held]]:
     """Which of the drafts there are numbers left for. The others are held, and a number is drawn for none of them."""
-    if ranges.order.left >= len(fresh) and ranges.address.left >= len(fresh):
+    orders, addresses = ranges.order.numbering.left, ranges.address.numbering.left
+    if min(orders, addresses) >= len(fresh):
         return fresh, []
     written: list[Draft] = []
     held: list[Held] = []
     new_buyers: set[str] = set()
     for draft in fresh:
         is_new = draft.buyer_reference not in known and draft.buyer_reference not in new_buyers
-        spent = ranges.order if len(written) == ranges.order.left else None
-        if spent is None and is_new and len(new_buyers) == ranges.address.left:
+        spent = ranges.order if len(written) == orders else None
+        if spent is None and is_new and len(new_buyers) == addresses:
             spent = ranges.address
         if spent is not None:
             reason = sentence("The number range “%(range)s” has run out. Give it more numbers.", range=spent.name)

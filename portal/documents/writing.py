@@ -13,14 +13,14 @@ looked up by LATERAL (... OFFSET 0), once for each wanted key, which leads to th
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from sqlalchemy import CursorResult
 
-from portal.addresses.numbers import written
+from portal.addresses.numbers import Numbering
 from portal.documents.arrivals import Arrival, Source, Tally, payload_hash
 from portal.documents.models import LineKind, State
 from portal.documents.plan import Draft, DraftLine, Held, clean
@@ -36,21 +36,15 @@ class Range:
 
     id: int
     name: str
-    prefix: str
-    digits: int
-    next_number: int
-    last_number: int
-
-    @property
-    def left(self) -> int:
-        return max(0, self.last_number - self.next_number + 1)
+    numbering: Numbering
 
     def draw(self, count: int) -> list[str]:
         """The next numbers, without gaps as long as the transaction commits whole. No more than are left."""
-        if count > self.left:
-            raise ValueError(f"The range {self.id} has {self.left} numbers left, not {count}.")
-        first, self.next_number = self.next_number, self.next_number + count
-        return [written(self.prefix, self.digits, number) for number in range(first, first + count)]
+        drawn = self.numbering
+        if count > drawn.left:
+            raise ValueError(f"The range {self.id} has {drawn.left} numbers left, not {count}.")
+        self.numbering = replace(drawn, next_number=drawn.next_number + count)
+        return [drawn.written(number) for number in range(drawn.next_number, drawn.next_number + count)]
 
 
 @dataclass
@@ -109,7 +103,7 @@ class Page:
             "ORDER BY r.id FOR UPDATE",
             (address_status_id,),
         ).all()
-        found = {row.purpose: Range(row.id, *tuple(row)[2:]) for row in rows}
+        found = {row.purpose: Range(row.id, row.name, Numbering(*tuple(row)[3:])) for row in rows}
         return Ranges(found["order"], found["address"])
 
     def save_ranges(self, ranges: Ranges) -> None:
@@ -119,7 +113,7 @@ class Page:
             "WHERE r.id = n.id AND r.next_number <> n.next_number",
             (
                 [ranges.order.id, ranges.address.id],
-                [ranges.order.next_number, ranges.address.next_number],
+                [ranges.order.numbering.next_number, ranges.address.numbering.next_number],
             ),
         )
 
