@@ -17,10 +17,10 @@ from sqlalchemy.orm import joinedload
 from portal import days
 from portal.addresses.service import running_out
 from portal.credentials.models import Credential
-from portal.documents.listing import TO_SHIP_STATE, Wanted, count, start_of
+from portal.documents.listing import TO_SHIP_STATE, Wanted, counted, start_of
 from portal.documents.models import SHIP_BY_OR_LAST, TO_SHIP, Document, HeldOrder
 from portal.extensions import db
-from portal.lists import count_up_to
+from portal.lists import Query, counts_up_to
 from portal.platforms.models import Connection, Platform
 from portal.shipments.models import MessageState, Shipment
 from portal.tenants.session import current_tenant
@@ -62,7 +62,7 @@ def index() -> ResponseReturnValue:
         today=last[-1].day,
         most_a_day=days.MOST_A_DAY,
         chart=chart(last),
-        first_steps=first_steps(platforms),
+        first_steps={} if any(day.orders for day in last) else first_steps(platforms),
         running_out=running_out(),
         now=now,
     )
@@ -118,18 +118,22 @@ def first_steps(platforms: Sequence[Platform]) -> dict[str, bool]:
 def _figures(now: datetime, zone: ZoneInfo, platforms: Sequence[Platform]) -> Figures:
     ids = [platform.id for platform in platforms]
     today = start_of(now.astimezone(zone).date(), zone)
-    failed = select(Shipment.id).where(Shipment.state == MessageState.FAILED)
     return Figures(
-        today=count_up_to(select(Document.ordered_at).where(Document.ordered_at >= today), MOST),
-        held=count_up_to(select(HeldOrder.id), MOST),
-        to_ship=count(Wanted(state=TO_SHIP_STATE), zone, ids, most=MOST),
-        overdue=_overdue(now, ids),
-        failed=count_up_to(failed, MOST),
+        *counts_up_to(
+            [
+                select(Document.ordered_at).where(Document.ordered_at >= today),
+                select(HeldOrder.id),
+                counted(Wanted(state=TO_SHIP_STATE), zone, ids, most=MOST),
+                _overdue(now, ids),
+                select(Shipment.id).where(Shipment.state == MessageState.FAILED),
+            ],
+            MOST,
+        )
     )
 
 
-def _overdue(now: datetime, platform_ids: Sequence[int]) -> int | None:
-    """How many documents should have been shipped by now."""
+def _overdue(now: datetime, platform_ids: Sequence[int]) -> Query:
+    """A row for each document that should have been shipped by now, or for more than MOST."""
     platform = func.unnest(literal(list(platform_ids), ARRAY(Integer))).table_valued("id", name="p").render_derived()
     late = (
         select(literal_column("1").label("one"))
@@ -142,7 +146,7 @@ def _overdue(now: datetime, platform_ids: Sequence[int]) -> int | None:
         .limit(MOST + 1)
         .lateral()
     )
-    return count_up_to(select(late.c.one).select_from(platform).join(late, true()), MOST)
+    return select(late.c.one).select_from(platform).join(late, true())
 
 
 def _platforms() -> Sequence[Platform]:

@@ -219,8 +219,14 @@ def page_of(
 
 def count_up_to(query: Query, most: int = COUNTED) -> int | None:
     """How many rows the query finds, None if they are more than `most`. Reads no more than these."""
-    counted: int = db.session.scalar(select(func.count()).select_from(query.limit(most + 1).subquery()))
-    return counted if counted <= most else None
+    return counts_up_to([query], most)[0]
+
+
+def counts_up_to(queries: Sequence[Query], most: int = COUNTED) -> list[int | None]:
+    """As `count_up_to`, of several queries by one statement."""
+    limited = (select(func.count()).select_from(query.limit(most + 1).subquery()) for query in queries)
+    row = db.session.execute(select(*(counted.scalar_subquery() for counted in limited))).one()
+    return [counted if counted <= most else None for counted in row]
 
 
 def prefix(column: Column, start: str) -> ColumnElement[bool]:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from babel import Locale, dates, numbers
-from flask import Flask, current_app, g, url_for
-from flask_babel import format_date, format_number, get_locale, get_timezone, get_translations
+from babel import dates, numbers
+from flask import Flask, url_for
+from flask_babel import get_locale
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_login import current_user
@@ -30,8 +29,10 @@ from portal.platforms.models import Connection
 from portal.sentences import say
 from portal.shipments.models import MessageState
 from portal.tenants.models import Role
-from portal.tenants.session import LANGUAGES, current_tenant
+from portal.tenants.session import LANGUAGES, current_tenant, reader
 
+STATIC = Path(__file__).parent / "static"
+SPRITE = "vendor/tabler-icons-3.51.0/sprite.svg"
 YEAR = 365 * 24 * 3600
 
 # How many formatted values a process remembers: people look at the same rows again and again, and
@@ -143,26 +144,29 @@ def address_of(endpoint: str) -> Callable[[int], str]:
     return lambda id: f"{address[:-1]}{id}"
 
 
+@cache
 def asset(filename: str) -> str:
     """The address of a static file, with its content's hash: a new version is a new address."""
-    return _asset(current_app.root_path, filename)
+    digest = hashlib.sha256((STATIC / filename).read_bytes()).hexdigest()
+    return f"/static/{filename}?v={digest[:12]}"
 
 
+@cache
 def icon(name: str, classes: str = "") -> Markup:
     """A symbol of the sprite, hidden from screen readers: a word always stands beside it."""
-    return _icon(asset("vendor/tabler-icons-3.51.0/sprite.svg"), name, classes)
+    return Markup('<svg class="icon {}" aria-hidden="true" focusable="false"><use href="{}#{}"/></svg>').format(
+        classes, asset(SPRITE), name
+    )
 
 
 def tone(name: Tone | str, word: Any) -> Markup:
     """A word with the colour and the symbol of its tone."""
-    wanted = Tone(name)
-    return _toned(wanted, icon(SYMBOLS[wanted]), str(word))
+    return _toned(Tone(name), str(word))
 
 
 def state(value: StrEnum) -> Markup:
     """A state as it looks everywhere."""
-    wanted, word = STATES[value]
-    return tone(wanted, word)
+    return _state(value, reader().language)
 
 
 def ago(at: datetime | None) -> Markup:
@@ -170,31 +174,32 @@ def ago(at: datetime | None) -> Markup:
     if at is None:
         return Markup('<span class="text-secondary">–</span>')
     passed = round((at - datetime.now(UTC)).total_seconds())
-    words = _("just now") if abs(passed) < 10 else _ago(passed, get_locale())
-    return _time(at.isoformat(timespec="seconds"), moment(at), words)
+    here = reader()
+    words = here.translations.gettext("just now") if abs(passed) < 10 else _ago(passed, here.language)
+    return _time(at, _moment(at, here.zone, here.language), words)
 
 
 def moment(at: datetime | None) -> str:
     """The exact time in the tenant's zone."""
-    return _moment(at, get_timezone(), get_locale()) if at is not None else "–"
+    return _moment(at, reader().zone, reader().language) if at is not None else "–"
 
 
 def day(at: date | None) -> str:
-    return format_date(at, "medium") if at is not None else "–"
+    return _day(at, reader().language) if at is not None else "–"
 
 
 def money(amount: Decimal, currency: str) -> str:
     """An amount with its currency, as the reader's language writes it."""
-    return _money(amount, currency, get_locale())
+    return _money(amount, currency, reader().language)
 
 
 def number(value: int | Decimal) -> str:
-    return format_number(value)
+    return _number(value, reader().language)
 
 
 def capped(value: int | None, most: int = MOST) -> str:
     """A count that went no further than `most`: None says that there are more."""
-    return format_number(value) if value is not None else _("more than %(most)s", most=format_number(most))
+    return number(value) if value is not None else _("more than %(most)s", most=number(most))
 
 
 def badge_number(value: int) -> str:
@@ -217,53 +222,52 @@ def _navigation() -> list[tuple[Entry, int]]:
 
 
 @lru_cache(REMEMBERED)
-def _ago(seconds: int, locale: Locale) -> str:
-    return dates.format_timedelta(seconds, add_direction=True, locale=locale)
+def _ago(seconds: int, language: str) -> str:
+    return dates.format_timedelta(seconds, add_direction=True, locale=language)
 
 
 @lru_cache(REMEMBERED)
-def _moment(at: datetime, zone: ZoneInfo, locale: Locale) -> str:
-    return dates.format_datetime(at, "medium", zone, locale)
+def _moment(at: datetime, zone: tzinfo, language: str) -> str:
+    return dates.format_datetime(at, "medium", zone, language)
 
 
 @lru_cache(REMEMBERED)
-def _money(amount: Decimal, currency: str, locale: Locale) -> str:
-    return numbers.format_currency(amount, currency, locale=locale)
+def _day(at: date, language: str) -> str:
+    return dates.format_date(at, "medium", language)
 
 
 @lru_cache(REMEMBERED)
-def _time(at: str, exactly: str, words: str) -> Markup:
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(at, exactly, words)
+def _money(amount: Decimal, currency: str, language: str) -> str:
+    return numbers.format_currency(amount, currency, locale=language)
 
 
 @lru_cache(REMEMBERED)
-def _toned(tone: Tone, icon: Markup, word: str) -> Markup:
-    return Markup('<span class="state state-{}">{}<span>{}</span></span>').format(tone.value, icon, word)
+def _number(value: int | Decimal, language: str) -> str:
+    return numbers.format_decimal(value, locale=language)
+
+
+@lru_cache(REMEMBERED)
+def _time(at: datetime, exactly: str, words: str) -> Markup:
+    written = at.isoformat(timespec="seconds")
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(written, exactly, words)
 
 
 @cache
-def _icon(sprite: str, name: str, classes: str) -> Markup:
-    return Markup('<svg class="icon {}" aria-hidden="true" focusable="false"><use href="{}#{}"/></svg>').format(
-        classes, sprite, name
-    )
+def _state(value: StrEnum, language: str) -> Markup:
+    """The state in the reader's language, which must be this one."""
+    wanted, word = STATES[value]
+    return tone(wanted, word)
+
+
+@lru_cache(REMEMBERED)
+def _toned(tone: Tone, word: str) -> Markup:
+    return Markup('<span class="state state-{}">{}<span>{}</span></span>').format(tone.value, icon(SYMBOLS[tone]), word)
 
 
 def _translated(text: str) -> str:
     """What `_()` does in templates, without looking for the reader's language at each of some 300 texts a page."""
-    return str(_translations().gettext(text))
+    return str(reader().translations.gettext(text))
 
 
 def _translated_plural(singular: str, plural: str, number: int) -> str:
-    return str(_translations().ngettext(singular, plural, number))
-
-
-def _translations() -> Any:
-    if "translations" not in g:
-        g.translations = get_translations()
-    return g.translations
-
-
-@cache
-def _asset(root: str, filename: str) -> str:
-    digest = hashlib.sha256((Path(root) / "static" / filename).read_bytes()).hexdigest()
-    return f"/static/{filename}?v={digest[:12]}"
+    return str(reader().translations.ngettext(singular, plural, number))

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import login_required
-from sqlalchemy import false, select, true, union_all
+from sqlalchemy import select
 
 from portal.addresses import listing as addresses
 from portal.documents import listing as documents
@@ -39,40 +39,25 @@ def index() -> ResponseReturnValue:
     if not term:
         return render_template("search/index.html", term="", hits={}, cut=False, platforms={})
     platforms = dict(db.session.execute(select(Platform.id, Platform.name)).all())
-    exact, tracked = _exactly(term, list(platforms))
-    if len(exact) == 1:
-        return redirect(url_for("documents.show", id=exact.pop()))
-    hits, cut = _hits(term, list(platforms), tracked)
+    found = documents.find(term, list(platforms))
+    if len(found.exactly) == 1:
+        return redirect(url_for("documents.show", id=min(found.exactly)))
+    hits, cut = _hits(term, list(platforms), found)
     return render_template("search/index.html", term=term, hits=hits, cut=cut, platforms=platforms)
 
 
-def _exactly(term: str, platform_ids: list[int]) -> tuple[set[int], bool]:
-    """The documents that bear this very number, order id or tracking number, and whether a parcel bears it."""
-    numbers = Document.number.in_({term, term.upper()})
-    ids = union_all(
-        select(false().label("tracked"), Document.id).where(documents.of_order(term, platform_ids)),
-        select(false(), Document.id).where(numbers),
-        select(true(), documents.tracked(term).limit(2).subquery().c.document_id),
-    )
-    found: dict[bool, set[int]] = {False: set(), True: set()}
-    for tracked, id in db.session.execute(ids):
-        found[tracked].add(id)
-    return found[False] or found[True], bool(found[True])
-
-
-def _hits(term: str, platform_ids: list[int], tracked: bool) -> tuple[dict[str, list[Any]], bool]:
-    """What is found of each kind, and whether more match than were looked at."""
+def _hits(term: str, platform_ids: list[int], found: documents.Found) -> tuple[dict[str, list[Any]], bool]:
+    """What is found of each kind, and whether more match than are shown."""
     few = MOST_OF_A_KIND - 1  # a window reads one row more
     zone = ZoneInfo(current_tenant().time_zone)
-    found = documents.find(term, platform_ids)
     wanted = documents.Wanted(search=term)
-    customers, cut = addresses.find(term)
+    customers, cut = addresses.find(term, MOST_OF_A_KIND + 1)
     return {
         "documents": list(documents.rows(wanted, Window(documents.BY_DATE, rows=few), zone, platform_ids, found)),
         "addresses": list(addresses.rows(customers, Window(addresses.BY_NAME, rows=few))),
         "held": list(held.rows(term, Window(held.NEWEST, rows=few))),
-        "shipments": _parcels(term) if tracked else [],
-    }, found.cut or cut
+        "shipments": _parcels(term) if found.tracked else [],
+    }, found.cut or cut or max(len(found.ids), len(customers)) > MOST_OF_A_KIND
 
 
 def _parcels(term: str) -> list[Any]:

@@ -66,8 +66,11 @@ class TestHits:
         assert page.all("a", href="/documents/?q=m%C3%BCller") and page.all("a", href="/addresses/?q=m%C3%BCller")
 
     def test_at_most_ten_of_a_kind_and_the_list_has_them_all(self, desk):
-        desk.take(*(an_order(f"028-{n}") for n in range(12)))
+        desk.take(*(an_order(f"028-{n}") for n in range(10)))
+        assert "More match than are shown" not in desk.open("/search", q="Müller").words
+        desk.take(*(an_order(f"028-{n}") for n in range(10, 12)))
         assert cards(desk, "Müller") == {"Documents": 10, "Addresses": 10}
+        assert "More match than are shown" in desk.open("/search", q="Müller").words
 
     def test_a_held_order_by_its_number(self, desk):
         desk.take(an_order("028-1", total=None))

@@ -59,19 +59,19 @@ def key_of(row: Any, sort: Sort) -> tuple[Any, ...]:
     return (row.number,) if sort.name == BY_NUMBER.name else (row.name_key, row.id)
 
 
-def find(term: str) -> tuple[list[int], bool]:
-    """The ids of addresses whose number, name or surname begins so; True if more may match."""
+def find(term: str, most: int = MOST_FOUND) -> tuple[list[int], bool]:
+    """The ids of addresses whose number, name or surname begins so, `most` of each; True if more may match."""
     term = " ".join(term.split())
     name = unicodedata.normalize("NFC", term).casefold()
     ids: Sequence[int] = db.session.scalars(
         union(
             *(
-                select(select(Address.id).where(prefix(key, start)).order_by(key).limit(MOST_FOUND).subquery().c.id)
+                select(select(Address.id).where(prefix(key, start)).order_by(key).limit(most).subquery().c.id)
                 for key, start in ((Address.number, term), (Address.name_key, name), (Address.surname_key, name))
             )
         )
     ).all()
-    return sorted(ids), len(ids) >= MOST_FOUND
+    return sorted(ids), len(ids) >= most
 
 
 def documents(address: Address, window: Window) -> Sequence[Any]:

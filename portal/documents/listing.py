@@ -36,7 +36,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from portal.addresses.models import Address
 from portal.documents.models import SHIP_BY_OR_LAST, TO_SHIP, Document, State
 from portal.extensions import db
-from portal.lists import Column, Query, Sort, Window, count_up_to, prefix
+from portal.lists import COUNTED, Column, Query, Sort, Window, count_up_to, prefix
 from portal.shipments.models import Shipment
 
 # A search considers this many customers, and this many documents of each, of a number's beginning
@@ -98,10 +98,15 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Found:
-    """The documents that a search considers; `cut` where more match than it does."""
+    """The documents that a search considers; `cut` where more match than it does.
+
+    `exactly` are those that bear this very number or order id, else this very tracking number.
+    """
 
     ids: list[int]
     cut: bool = False
+    exactly: frozenset[int] = frozenset()
+    tracked: bool = False
 
 
 def sorts_of(wanted: Wanted) -> tuple[Sort, ...]:
@@ -141,16 +146,23 @@ def rows(
 
 
 def count(
-    wanted: Wanted, zone: ZoneInfo, platform_ids: Sequence[int], found: Found | None = None, most: int = 1000
+    wanted: Wanted, zone: ZoneInfo, platform_ids: Sequence[int], found: Found | None = None, most: int = COUNTED
 ) -> int | None:
     """How many documents these are, None beyond `most`."""
+    return count_up_to(counted(wanted, zone, platform_ids, found, most), most)
+
+
+def counted(
+    wanted: Wanted, zone: ZoneInfo, platform_ids: Sequence[int], found: Found | None = None, most: int = COUNTED
+) -> Query:
+    """A query with a row for each of these documents, or for more than `most` of them."""
     if found is not None:
-        return count_up_to(select(Document.id).where(*_plain(wanted, zone, found)), most)
+        return select(Document.id).where(*_plain(wanted, zone, found))
     if wanted.state is None and wanted.platform_id is None and wanted.fulfilled_by is None:
-        return count_up_to(select(Document.ordered_at).where(*_days(wanted, zone)), most)
+        return select(Document.ordered_at).where(*_days(wanted, zone))
     combinations = _combinations(wanted, platform_ids, BY_DATE)
     scan = _of(combinations, wanted, zone, BY_DATE, Document.ordered_at).limit(most + 1).lateral("scan")
-    return count_up_to(select(scan.c.ordered_at).select_from(combinations).join(scan, true()), most)
+    return select(scan.c.ordered_at).select_from(combinations).join(scan, true())
 
 
 def find(term: str, platform_ids: Sequence[int]) -> Found:
@@ -178,17 +190,21 @@ def find(term: str, platform_ids: Sequence[int]) -> Found:
         .lateral("of_customer")
     )
     ids = union_all(
-        select(literal("order").label("by"), Document.id).where(of_order(term, platform_ids)),
+        select(literal("exact").label("by"), Document.id).where(of_order(term, platform_ids)),
+        select(literal("exact"), Document.id).where(Document.number.in_({term, term.upper()})),
         select(literal("number"), number.limit(MOST_OF_ONE).subquery().c.id),
         select(literal("name"), of_customer.c.id).select_from(customers).join(of_customer, true()),
         select(literal("tracking"), tracked(term).limit(MOST_OF_ONE).subquery().c.document_id),
     )
-    by: dict[str, set[int]] = {}
+    by: dict[str, set[int]] = {kind: set() for kind in ("exact", "number", "name", "tracking")}
     for kind, id in db.session.execute(ids):
-        by.setdefault(kind, set()).add(id)
-    cut = any(len(by.get(kind, ())) >= MOST_OF_ONE for kind in ("number", "tracking"))
-    cut = cut or len(by.get("name", ())) >= MOST_CUSTOMERS
-    return Found(sorted(set().union(*by.values())), cut)
+        by[kind].add(id)
+    return Found(
+        sorted(set().union(*by.values())),
+        cut=max(len(by["number"]), len(by["tracking"])) >= MOST_OF_ONE or len(by["name"]) >= MOST_CUSTOMERS,
+        exactly=frozenset(by["exact"] or by["tracking"]),
+        tracked=bool(by["tracking"]),
+    )
 
 
 def of_order(order_id: str, platform_ids: Sequence[int]) -> ColumnElement[bool]:

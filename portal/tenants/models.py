@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from flask_login import UserMixin
 from sqlalchemy import ForeignKey, Index, func, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.extensions import db
 
@@ -43,6 +43,8 @@ class User(db.Model, UserMixin):
     role: Mapped[Role] = mapped_column(server_default=Role.CLERK.value)
     language: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    tenant: Mapped[Tenant] = relationship()
 
     __table_args__ = (Index("uq_app_user_email", text("lower(email)"), unique=True),)
 

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import Any
+
 from flask import Flask, Response, g, redirect, url_for
 from flask import session as cookie
 from flask.typing import ResponseReturnValue
+from flask_babel import get_locale, get_timezone, get_translations, refresh
 from flask_babel import gettext as _
-from flask_babel import refresh
 from flask_login import LoginManager, current_user, login_user, logout_user
 from htmx_flask import make_response, request
+from sqlalchemy.orm import joinedload
 
 from portal.extensions import db
 from portal.scope import tenant
 from portal.tenants.models import Tenant, User
 
 LANGUAGES = {"en": "English", "de": "Deutsch"}
+
+
+@dataclass(frozen=True)
+class Reader:
+    """For whom a page is written."""
+
+    language: str
+    zone: tzinfo
+    translations: Any
 
 
 def init_app(app: Flask, login: LoginManager) -> None:
@@ -35,14 +49,13 @@ def begin(user: User) -> None:
     login_user(user)
     g.scope = tenant(user.tenant_id)
     g.scope.__enter__()
-    refresh()
+    read_by_another()
 
 
 def end() -> None:
     """Sign out: whatever the session held is gone."""
     logout_user()
     cookie.clear()
-    g.pop("tenant", None)
     scope = g.pop("scope", None)
     if scope is not None:
         db.session.flush()
@@ -64,11 +77,23 @@ def time_zone() -> str | None:
     return None
 
 
+def reader() -> Reader:
+    """For whom this page is written: looked up once, since a list asks for it at each of its cells."""
+    if "reader" not in g:
+        g.reader = Reader(str(get_locale()), get_timezone(), get_translations())
+    found: Reader = g.reader
+    return found
+
+
+def read_by_another() -> None:
+    """From here on the page is for someone else, or in another language."""
+    g.pop("reader", None)
+    refresh()
+
+
 def current_tenant() -> Tenant:
-    """The signed-in user's tenant, read once a request."""
-    if "tenant" not in g:
-        g.tenant = db.session.get_one(Tenant, current_user.tenant_id)
-    found: Tenant = g.tenant
+    """The signed-in user's tenant."""
+    found: Tenant = current_user.tenant
     return found
 
 
@@ -89,7 +114,7 @@ def _close_scope(error: BaseException | None) -> None:
 
 def _load_user(identity: str) -> User | None:
     _, _, user_id = identity.partition(":")
-    return db.session.get(User, int(user_id)) if user_id.isdigit() else None
+    return db.session.get(User, int(user_id), options=[joinedload(User.tenant)]) if user_id.isdigit() else None
 
 
 def _ask_to_sign_in() -> ResponseReturnValue:

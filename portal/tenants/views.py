@@ -9,7 +9,7 @@ from flask import Response, abort, flash, make_response, redirect, render_templa
 from flask import session as cookie
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from flask_babel import ngettext, refresh
+from flask_babel import ngettext
 from flask_limiter import RequestLimit
 from flask_login import current_user, login_required
 
@@ -133,7 +133,7 @@ def language() -> ResponseReturnValue:
     cookie["language"] = chosen
     if current_user.is_authenticated:
         current_user.language = chosen
-    refresh()
+    session.read_by_another()
     return redirect(local_path(request.form.get("next")) or "/")
 
 

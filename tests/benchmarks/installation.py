@@ -30,7 +30,7 @@ from portal.embedded import Embedded
 from portal.extensions import db
 from portal.platforms import service as platforms
 from portal.platforms.models import Connection, Platform
-from portal.processes import end, spawn
+from portal.processes import end, settle, spawn
 from portal.scope import account, tenant
 from portal.servers import SUPERUSER, Postgres
 from portal.tenants.service import create_tenant
@@ -108,6 +108,7 @@ class Installation:
             app = create_app({"WTF_CSRF_ENABLED": False})
             with app.app_context():
                 flask_migrate.upgrade()
+            settle()
             stack.callback(_disconnect, app)
             postgres = next(server for server in servers.servers.values() if isinstance(server, Postgres))
             yield cls(folder, app, port, environment, postgres.url(SUPERUSER))
