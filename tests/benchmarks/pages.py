@@ -25,7 +25,7 @@ P95_MS = 50
 GROWTH = 1.5
 FEW_DOCUMENTS = 100
 FULL_DOCUMENTS = 1_000_000
-FULL_SAMPLES = 60
+FULL_SAMPLES = 100
 WARM_UPS = 3
 
 # Every list, by filter, order and search. {order_id}, {number} and {tracking} are those of a document in
