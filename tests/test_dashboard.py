@@ -223,6 +223,11 @@ class TestWaiting:
         assert "Waiting in the cloud3" in words
         assert "last read3 hours ago" in words and "Next readingin 5 hours" in words
 
+    def test_a_reading_that_is_due_is_next_now(self, desk, live_server):
+        due = datetime.now(UTC) - timedelta(seconds=20)
+        platform = self.in_the_cloud(desk, live_server, next_collect_at=due)
+        assert "Next readingnow" in desk.open(f"/platforms/{platform.id}/waiting", htmx=True).words
+
 
 class TestChart:
     @given(st.lists(st.tuples(st.integers(0, 30_000), st.integers(0, 30_000)), max_size=30))

@@ -65,6 +65,13 @@ def next_number() -> int:
     return int(db.session.scalar(select(func.coalesce(func.max(Platform.number), 0))) + 1)
 
 
+def free_name(wanted: str) -> str:
+    """This name, or with a number behind it where the tenant has a platform of that name."""
+    taken = set(db.session.scalars(select(Platform.name_key)))
+    names = (wanted, *(f"{wanted}-{number}" for number in range(2, len(taken) + 3)))
+    return next(name for name in names if name_key(name) not in taken)
+
+
 def create_platform(
     number: int, name: str, credential: Credential, marketplaces: Sequence[str], active: bool = True
 ) -> Platform:

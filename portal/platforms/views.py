@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from flask import Blueprint, flash, g, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -60,9 +62,8 @@ def index() -> ResponseReturnValue:
 @bp.get("/new")
 def new() -> ResponseReturnValue:
     require(Role.ADMIN)
-    form = _with_credentials(
-        PlatformForm(number=service.next_number(), name=_("Amazon %(number)s", number=current_tenant().customer_number))
-    )
+    name = service.free_name(_("Amazon %(number)s", number=current_tenant().customer_number))
+    form = _with_credentials(PlatformForm(number=service.next_number(), name=name))
     return render_template("platforms/new.html", form=form)
 
 
@@ -221,9 +222,9 @@ def fetch(id: int) -> ResponseReturnValue:
 def waiting(id: int) -> ResponseReturnValue:
     """What waits in the cloud and when it last looked, for the platform's page to load when it is shown."""
     platform = _platform(id)
-    if platform.reference is None:
-        return render_template("platforms/_waiting.html", waiting=Waiting())
-    return render_template("platforms/_waiting.html", waiting=waiting_in_cloud([platform])[platform.id])
+    known = platform.reference is not None
+    waiting = waiting_in_cloud([platform])[platform.id] if known else Waiting()
+    return render_template("platforms/_waiting.html", waiting=waiting, now=datetime.now(UTC))
 
 
 def _platform(id: int) -> Platform:

@@ -52,8 +52,10 @@ def test_the_form_suggests_a_name_and_the_next_number(browser, create, as_tenant
     assert page.fields["number"] == "1"
     assert page.fields["credential"] == str(merchant.credential_id)
     assert page.fields["active"]
-    create(number="41")
-    assert read(browser.get("/platforms/new").text).fields["number"] == "42"
+    create(number="41", name=f"amazon{number}")
+    create(number="40", name=f"Amazon {number}-2")
+    page = read(browser.get("/platforms/new").text)
+    assert (page.fields["number"], page.fields["name"]) == ("42", f"Amazon {number}-3")
 
 
 def test_a_platform_is_made(browser, create, kept):
