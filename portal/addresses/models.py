@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.addresses.numbers import Numbering
 from portal.extensions import db
+from portal.masterdata.models import PaymentTerms
 
 
 class Purpose(StrEnum):
@@ -44,8 +45,10 @@ class AddressStatus(db.Model):
     name: Mapped[str]
     category: Mapped[str] = mapped_column(server_default="")
     number_range_id: Mapped[int] = mapped_column(ForeignKey("number_range.id"))
+    payment_terms_id: Mapped[int | None] = mapped_column(ForeignKey("payment_terms.id"))
 
     number_range: Mapped[NumberRange] = relationship()
+    payment_terms: Mapped[PaymentTerms | None] = relationship()
 
     __table_args__ = (Index("uq_address_status_tenant_id_name", "tenant_id", "name", unique=True),)
 

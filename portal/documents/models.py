@@ -63,6 +63,14 @@ class Document(db.Model):
     ship_by: Mapped[datetime | None]
     currency: Mapped[str]
     total: Mapped[Decimal] = mapped_column(Numeric)
+    tax: Mapped[Decimal | None] = mapped_column(Numeric)  # contained in the total; None where none was computed
+    tax_case: Mapped[str] = mapped_column(server_default="")
+    # No foreign keys: checking three for each document took a tenth of intake's speed. Records in use stay.
+    payment_terms_id: Mapped[int | None]
+    payment_method_id: Mapped[int | None]
+    shipping_method_id: Mapped[int | None]
+    payment_kind: Mapped[str] = mapped_column(server_default="")  # the marketplace's word
+    shipping_level: Mapped[str] = mapped_column(server_default="")  # the marketplace's word
     delivery: Mapped[dict[str, Any]] = mapped_column(JSONB)
     purchase_order: Mapped[str]
     programs: Mapped[list[str]] = mapped_column(ARRAY(TEXT))
@@ -109,6 +117,10 @@ class DocumentLine(db.Model):
     quantity: Mapped[int]
     unit_price: Mapped[Decimal] = mapped_column(Numeric)
     amount: Mapped[Decimal] = mapped_column(Numeric)
+    # As they were on the day: a rate or code that changes later changes no document.
+    tax_code: Mapped[str] = mapped_column(server_default="")
+    tax_rate: Mapped[Decimal | None] = mapped_column(Numeric)
+    tax: Mapped[Decimal | None] = mapped_column(Numeric)
 
 
 class IntakePage(db.Model):

@@ -1,0 +1,1 @@
+"""What documents refer to and a merchant decides: payment and shipping, articles, taxes."""
