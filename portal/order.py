@@ -1,6 +1,7 @@
 """An order as the cloud hands it out: the shape both sides of the API agree on, in nobody's dialect.
 
-Amounts are gross, in the order's currency, and exact decimals. Discounts are negative.
+Amounts are gross, in the order's currency, and exact decimals. Discounts are negative. Whether a marketplace
+gives its prices gross or net is its connector's to know.
 """
 
 from __future__ import annotations
@@ -29,15 +30,19 @@ class Status(StrEnum):
 ComponentKind = Literal["article", "shipping", "gift_wrap", "discount", "shipping_discount", "tip", "other", "tax"]
 
 
-class Component(Struct, frozen=True):
-    """One part of what a line or the order costs, gross."""
+class Component(Struct, frozen=True, omit_defaults=True):
+    """One part of what a line or the order costs, gross. `tax` is how much of it is tax, if the marketplace says."""
 
     kind: ComponentKind
     amount: Decimal
+    tax: Decimal | None = None
 
 
 class Line(Struct, frozen=True):
-    """One article of an order. `total` is what the marketplace says the components sum to."""
+    """One article of an order. `total` is what the marketplace says the components sum to.
+
+    `tax_collected` where the marketplace keeps the tax and remits it itself.
+    """
 
     reference: str
     sku: str
@@ -47,6 +52,7 @@ class Line(Struct, frozen=True):
     unit_price: Decimal | None = None
     total: Decimal | None = None
     shipped: int = 0
+    tax_collected: bool = False
 
 
 class Party(Struct, frozen=True, omit_defaults=True):
@@ -84,6 +90,10 @@ class Order(Struct, frozen=True, omit_defaults=True):
     delivery: Party = field(default_factory=Party)
     buyer_reference: str = ""
     purchase_order: str = ""
+    payment_kind: str = ""  # as the marketplace calls it
+    shipping_level: str = ""  # as the marketplace calls it
+    is_guest: bool = False  # where the marketplace tells guests apart
+    is_resold: bool = False  # the marketplace buys, and sells it on to the buyer
     programs: list[str] = field(default_factory=list)
     replaces: str = ""
     ship_by: datetime | None = None

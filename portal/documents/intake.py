@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 import structlog
@@ -23,12 +22,12 @@ from portal.documents.arrivals import Arrival, Source, Tally
 from portal.documents.models import HeldOrder
 from portal.documents.plan import Draft, Held, NotWanted, Settings, plan
 from portal.documents.revision import Revision, revise
+from portal.documents.settings import settings_of
 from portal.extensions import db
 from portal.order import Collection, Order, Status
-from portal.platforms.models import Platform
+from portal.platforms.models import Platform, RemoteKind
 from portal.scope import current_tenant_id
 from portal.sentences import sentence
-from portal.tenants.models import Tenant
 
 log = structlog.get_logger()
 
@@ -56,9 +55,7 @@ class Planned:
 
 def source_of(platform: Platform, **origin: Any) -> Source:
     """The platform's settings for planning, and `origin` (run_id, attempt, worker, request_id) for the receipts."""
-    tenant = db.session.get_one(Tenant, platform.tenant_id)
-    settings = Settings(time_zone=ZoneInfo(tenant.time_zone), freight_article=platform.freight_article)
-    return Source(platform.id, platform.address_status_id, settings, **origin)
+    return Source(platform.id, platform.address_status_id, settings_of(platform), **origin)
 
 
 def plan_page(arrivals: Sequence[Arrival], settings: Settings, refused: str | None = None) -> Planned:
@@ -120,13 +117,14 @@ def write_page(source: Source, planned: Planned, collections: Sequence[Collectio
         elif isinstance(outcome, Draft):
             fresh.append(outcome)
 
-    known = page.known_addresses(fresh)
+    known = page.known_addresses([draft for draft in fresh if draft.address_id is None])
     fresh, without_number = _numbered(fresh, known, ranges)
     held += without_number
     still_held = {order.order_id for order in held}
     page.release_held([(id, newest[id].order.version) for id in outcomes if id not in still_held])
     page_id, document_ids = page.draw_ids(len(fresh))
-    addresses = page.addresses(fresh, known, source.address_status_id, ranges)
+    buyers = [draft for draft in fresh if draft.address_id is None]
+    addresses = page.addresses(buyers, known, source.address_status_id, ranges)
     numbers = ranges.order.draw(len(fresh))
     page.write_documents(fresh, document_ids, numbers, addresses)
     page.write_revisions(revisions)
@@ -149,6 +147,7 @@ def write_page(source: Source, planned: Planned, collections: Sequence[Collectio
         page_id,
     )
     page.write_held(held, newest, collections)
+    page.note_values(_new_values(fresh, source.settings))
     page.save_ranges(ranges)
 
     tally.created = len(fresh)
@@ -204,7 +203,8 @@ def _numbered(fresh: list[Draft], known: dict[str, int], ranges: writing.Ranges)
     held: list[Held] = []
     new_buyers: set[str] = set()
     for draft in fresh:
-        is_new = draft.buyer_reference not in known and draft.buyer_reference not in new_buyers
+        is_known = draft.address_id is not None or draft.buyer_reference in known
+        is_new = not is_known and draft.buyer_reference not in new_buyers
         spent = ranges.order if len(written) == orders else None
         if spent is None and is_new and len(new_buyers) == addresses:
             spent = ranges.address
@@ -216,6 +216,16 @@ def _numbered(fresh: list[Draft], known: dict[str, int], ranges: writing.Ranges)
         if is_new:
             new_buyers.add(draft.buyer_reference)
     return written, held
+
+
+def _new_values(drafts: Sequence[Draft], settings: Settings) -> dict[tuple[RemoteKind, str], str]:
+    """The marketplace's words that were never seen before, each with the order that brought it."""
+    values: dict[tuple[RemoteKind, str], str] = {}
+    for draft in drafts:
+        for kind, value in draft.remote_values:
+            if value and (kind, value) not in settings.known_values:
+                values.setdefault((kind, value), draft.order.id)
+    return values
 
 
 def _newest(arrivals: Sequence[Arrival]) -> dict[str, Arrival]:

@@ -55,10 +55,11 @@ def revise(existing: Existing, outcome: Draft | NotWanted, delivery: dict[str, A
         return _withdrawn(existing, outcome)
     asks = order.cancel_requested
     state = _further(existing.state, outcome.state)
-    differs = existing.lines != outcome.lines or existing.delivery != delivery
+    lines_differ = [line.told for line in existing.lines] != [line.told for line in outcome.lines]
+    differs = lines_differ or existing.delivery != delivery
     if differs and existing.state == State.OPEN and not existing.has_shipments:
         return Revision(existing, "changed", order.version, state, existing.notice, asks, outcome)
-    if existing.lines != outcome.lines and existing.state != State.CANCELLED:
+    if lines_differ and existing.state != State.CANCELLED:
         notice = sentence(
             "The order was changed at the marketplace after shipping had begun. This document was left as it is."
         )

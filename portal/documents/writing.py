@@ -12,7 +12,7 @@ looked up by LATERAL (... OFFSET 0), once for each wanted key, which leads to th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -23,10 +23,11 @@ from sqlalchemy import CursorResult
 from portal.addresses.numbers import Numbering
 from portal.documents.arrivals import Arrival, Source, Tally, payload_hash
 from portal.documents.models import LineKind, State
-from portal.documents.plan import Draft, DraftLine, Held, clean
+from portal.documents.plan import LONGEST_WORD, Draft, DraftLine, Held, clean
 from portal.documents.revision import Existing, Revision
 from portal.extensions import db
 from portal.order import Collection
+from portal.platforms.models import RemoteKind
 from portal.sentences import kept
 
 
@@ -218,21 +219,26 @@ class Page:
         self._run(
             "INSERT INTO document (tenant_id, platform_id, type, id, number, address_id, order_id, sales_channel, "
             "state, fulfilled_by, ordered_at, document_date, ship_by, currency, total, delivery, purchase_order, "
-            "programs, replaces, cancel_requested, version) "
+            "programs, replaces, cancel_requested, version, tax, tax_case, payment_terms_id, payment_method_id, "
+            "shipping_method_id, payment_kind, shipping_level) "
             "SELECT %s, %s, 'order', d.id, d.number, d.address_id, d.order_id, d.sales_channel, d.state, "
             "d.fulfilled_by, d.ordered_at, d.document_date, d.ship_by, d.currency, d.total, d.delivery::jsonb, "
-            "d.purchase_order, string_to_array(d.programs, ' '), d.replaces, d.cancel_requested, d.version "
+            "d.purchase_order, string_to_array(d.programs, ' '), d.replaces, d.cancel_requested, d.version, d.tax, "
+            "d.tax_case, d.payment_terms_id, d.payment_method_id, d.shipping_method_id, d.payment_kind, "
+            "d.shipping_level "
             "FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], "
             "%s::timestamptz[], %s::date[], %s::timestamptz[], %s::text[], %s::numeric[], %s::text[], %s::text[], "
-            "%s::text[], %s::text[], %s::bool[], %s::timestamptz[]) "
+            "%s::text[], %s::text[], %s::bool[], %s::timestamptz[], %s::numeric[], %s::text[], %s::int[], %s::int[], "
+            "%s::int[], %s::text[], %s::text[]) "
             "AS d(id, number, address_id, order_id, sales_channel, state, fulfilled_by, ordered_at, document_date, "
-            "ship_by, currency, total, delivery, purchase_order, programs, replaces, cancel_requested, version)",
+            "ship_by, currency, total, delivery, purchase_order, programs, replaces, cancel_requested, version, tax, "
+            "tax_case, payment_terms_id, payment_method_id, shipping_method_id, payment_kind, shipping_level)",
             (
                 self.tenant_id,
                 self.platform_id,
                 values(ids),
                 texts(numbers),
-                values(addresses[draft.buyer_reference] for draft in drafts),
+                values(draft.address_id or addresses[draft.buyer_reference] for draft in drafts),
                 texts(order.id for order in orders),
                 texts(clean(order.channel) for order in orders),
                 texts(draft.state.value for draft in drafts),
@@ -248,6 +254,13 @@ class Page:
                 texts(clean(order.replaces) for order in orders),
                 values(order.cancel_requested for order in orders),
                 values(order.version for order in orders),
+                values(draft.tax for draft in drafts),
+                texts(draft.tax_case.value for draft in drafts),
+                values(draft.payment_terms_id for draft in drafts),
+                values(draft.payment_method_id for draft in drafts),
+                values(draft.shipping_method_id for draft in drafts),
+                texts(clean(order.payment_kind, LONGEST_WORD) for order in orders),
+                texts(clean(order.shipping_level, LONGEST_WORD) for order in orders),
             ),
         )
 
@@ -257,9 +270,9 @@ class Page:
             return
         self._run(
             "INSERT INTO document_line (tenant_id, document_id, position, kind, reference, article_number, title, "
-            "quantity, unit_price, amount) "
+            "quantity, unit_price, amount, tax_code, tax_rate, tax) "
             "SELECT %s, l.* FROM unnest(%s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], "
-            "%s::int[], %s::numeric[], %s::numeric[]) AS l",
+            "%s::int[], %s::numeric[], %s::numeric[], %s::text[], %s::numeric[], %s::numeric[]) AS l",
             (
                 self.tenant_id,
                 values(id for id, _, _ in rows),
@@ -271,6 +284,9 @@ class Page:
                 values(line.quantity for _, _, line in rows),
                 values(line.unit_price for _, _, line in rows),
                 values(line.amount for _, _, line in rows),
+                texts(line.tax_code for _, _, line in rows),
+                values(line.tax_rate for _, _, line in rows),
+                values(line.tax for _, _, line in rows),
             ),
         )
 
@@ -282,10 +298,12 @@ class Page:
         self._run(
             "UPDATE document d SET state = r.state, notice = r.notice, cancel_requested = r.cancel_requested, "
             "version = r.version, total = coalesce(r.total, d.total), ship_by = coalesce(r.ship_by, d.ship_by), "
-            "delivery = coalesce(r.delivery::jsonb, d.delivery) "
+            "delivery = coalesce(r.delivery::jsonb, d.delivery), "
+            "tax = CASE WHEN r.delivery IS NULL THEN d.tax ELSE r.tax END, tax_case = coalesce(r.tax_case, d.tax_case) "
             "FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bool[], %s::timestamptz[], %s::numeric[], "
-            "%s::timestamptz[], %s::text[]) "
-            "AS r(id, state, notice, cancel_requested, version, total, ship_by, delivery) WHERE d.id = r.id",
+            "%s::timestamptz[], %s::text[], %s::numeric[], %s::text[]) "
+            "AS r(id, state, notice, cancel_requested, version, total, ship_by, delivery, tax, tax_case) "
+            "WHERE d.id = r.id",
             (
                 values(revision.existing.id for revision in revisions),
                 texts(revision.state.value for revision in revisions),
@@ -295,6 +313,8 @@ class Page:
                 values(draft.total if draft else None for draft in drafts),
                 values(draft.order.ship_by if draft else None for draft in drafts),
                 texts(msgspec.json.encode(draft.delivery).decode() if draft else None for draft in drafts),
+                values(draft.tax if draft else None for draft in drafts),
+                texts(draft.tax_case.value if draft else None for draft in drafts),
             ),
         )
         changed = [revision.existing.id for revision in revisions if revision.draft is not None]
@@ -381,6 +401,22 @@ class Page:
             ),
         )
 
+    def note_values(self, seen: Mapping[tuple[RemoteKind, str], str]) -> None:
+        """List the marketplace's words that nobody has mapped yet, each with the order that brought it."""
+        if not seen:
+            return
+        self._run(
+            "INSERT INTO remote_value (tenant_id, platform_id, kind, value, order_id) "
+            "SELECT %s, %s, v.* FROM unnest(%s::text[], %s::text[], %s::text[]) AS v ON CONFLICT DO NOTHING",
+            (
+                self.tenant_id,
+                self.platform_id,
+                texts(kind.value for kind, _ in seen),
+                texts(value for _, value in seen),
+                texts(seen.values()),
+            ),
+        )
+
     def count(self, run_id: int, attempt: int, tally: Tally) -> None:
         """Add the page to the run's counts, in the same transaction."""
         self._run(
@@ -394,8 +430,8 @@ class Page:
         if not document_ids:
             return lines
         for row in self._run(
-            "SELECT document_id, kind, reference, article_number, title, quantity, unit_price, amount "
-            "FROM document_line WHERE document_id = ANY(%s) ORDER BY document_id, position",
+            "SELECT document_id, kind, reference, article_number, title, quantity, unit_price, amount, tax_code, "
+            "tax_rate, tax FROM document_line WHERE document_id = ANY(%s) ORDER BY document_id, position",
             (document_ids,),
         ):
             lines.setdefault(row.document_id, []).append(DraftLine(LineKind(row.kind), *tuple(row)[2:]))

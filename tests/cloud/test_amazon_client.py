@@ -61,7 +61,7 @@ def test_a_page_is_asked_for_as_amazons_model_says(seller, scripted):
     assert call.query == {
         "lastUpdatedAfter": "2026-11-01T11:00:00.000Z",
         "lastUpdatedBefore": "2026-11-01T12:00:00.000Z",
-        "includedData": "BUYER,RECIPIENT,PROCEEDS,PROMOTION,CANCELLATION,FULFILLMENT,TAX,PACKAGES",
+        "includedData": "BUYER,RECIPIENT,PROCEEDS,PROMOTION,CANCELLATION,FULFILLMENT,TAX,PAYMENT,PACKAGES",
         "maxResultsPerPage": "100",
     }
     assert call.headers["x-amz-access-token"] == "Atza|1"

@@ -31,7 +31,7 @@ from portal.secrets import unseal
 from portal.sentences import sentence
 
 # Without FULFILLMENT there is no status at all, without PROCEEDS no total.
-INCLUDED = "BUYER,RECIPIENT,PROCEEDS,PROMOTION,CANCELLATION,FULFILLMENT,TAX,PACKAGES"
+INCLUDED = "BUYER,RECIPIENT,PROCEEDS,PROMOTION,CANCELLATION,FULFILLMENT,TAX,PAYMENT,PACKAGES"
 PAGE_ORDERS = 100
 # It comes by the browser, and is stored.
 SELLER_ID = re.compile(r"[A-Za-z0-9]{1,60}")

@@ -59,8 +59,12 @@ def amount(money: Money) -> Decimal:
 
 
 def components(rows: Sequence[Breakdown], total: Decimal | None) -> list[Component]:
-    """An item's components, gross. They sum to `total` whenever Amazon's rows do in any reading of the signs."""
-    return _listed(_gross(rows, total))
+    """An item's components, gross. They sum to `total` whenever Amazon's rows do in any reading of the signs.
+
+    Each says how much of it is tax, where Amazon gives tax at all.
+    """
+    sums, tax = _gross(rows, total)
+    return _listed(sums, tax if any(row.type == "TAX" for row in rows) else None)
 
 
 def order_components(
@@ -81,10 +85,12 @@ def order_components(
             _add(sums, "discount" if type == "DISCOUNT" else KIND_OF_TYPE.get(type, _rest(type)), extra)
     if difference is not None and sum(sums.values()) != difference:
         sums = {kind: value for kind, value in sums.items() if kind == "tip"}
-    return _listed(sums)
+    has_tax = any(row.type == "TAX" for row in (*rows, *within))
+    return _listed(sums, {"tax": sums.get("tax", Decimal())} if has_tax else None)
 
 
-def _gross(rows: Sequence[Breakdown], total: Decimal | None) -> Sums:
+def _gross(rows: Sequence[Breakdown], total: Decimal | None) -> tuple[Sums, Sums]:
+    """What each kind sums to, gross, and the tax in it."""
     sums: Sums = {}
     for row in rows:
         if row.type not in ("TAX", "DISCOUNT"):
@@ -98,9 +104,10 @@ def _gross(rows: Sequence[Breakdown], total: Decimal | None) -> Sums:
     discounts = _discounts(rows, None if total is None else total - everything)
     for kind, value in _shared(discount_tax, discounts).items():
         _add(discounts, kind, value)
+        _add(tax, kind, value)
     for kind, value in discounts.items():
         _add(sums, kind, value)
-    return sums
+    return sums, tax
 
 
 def _tax(rows: Sequence[Breakdown], charged: tuple[ComponentKind, ...]) -> Sums:
@@ -180,5 +187,9 @@ def _add(sums: Sums, kind: ComponentKind, value: Decimal) -> None:
     sums[kind] = sums.get(kind, Decimal()) + value
 
 
-def _listed(sums: Sums) -> list[Component]:
-    return [Component(kind, sums[kind]) for kind in LISTED if sums.get(kind)]
+def _listed(sums: Sums, tax: Sums | None) -> list[Component]:
+    return [
+        Component(kind, sums[kind], None if tax is None else tax.get(kind, Decimal()))
+        for kind in LISTED
+        if sums.get(kind)
+    ]

@@ -33,6 +33,9 @@ STATUS = {
     "SHIPPED": Status.SHIPPED,
     "CANCELLED": Status.CANCELLED,
 }
+# Amazon Business buys from the seller and sells on: the document's customer is Amazon (`IsIBA` of Orders v0).
+RESOLD = "INVOICE_BY_AMAZON"
+FACILITATOR = "MARKETPLACE_FACILITATOR"
 ORIGINAL = ("REPLACEMENT_ORIGINAL_ID", "EXCHANGE_ORIGINAL_ID")
 
 # Amazon's ids are of the form 3-7-7; anything harmless is taken, since only Amazon knows.
@@ -96,6 +99,9 @@ def translate(order: wire.Order, raw: bytes = b"") -> Order:
         delivery=delivery,
         buyer_reference=_buyer_reference(order.buyer, delivery),
         purchase_order=_text(order.buyer.buyer_purchase_order_number) if order.buyer else "",
+        payment_kind=_payment_kind(order.payment),
+        shipping_level=_text(fulfillment.fulfillment_service_level) if fulfillment else "",
+        is_resold=RESOLD in (order.programs or ()),
         programs=[_text(program) for program in order.programs or ()],
         replaces=_replaces(order),
         ship_by=_ship_by(fulfillment),
@@ -146,6 +152,9 @@ def _line(item: wire.Item) -> Line:
         unit_price=unit_price,
         total=total,
         shipped=(item.fulfillment.quantity_fulfilled or 0) if item.fulfillment else 0,
+        tax_collected=any(
+            collection.model == FACILITATOR for collection in (item.tax and item.tax.tax_collections) or ()
+        ),
     )
 
 
@@ -277,6 +286,12 @@ def _buyer(order: wire.Order) -> Party:
         email=_text(buyer.buyer_email),
         vat_id=_vat_id(order.tax),
     )
+
+
+def _payment_kind(payment: wire.Payment | None) -> str:
+    """How the buyer pays: each of Amazon's words once, in its order."""
+    executions = (payment.payment_executions if payment else None) or ()
+    return " + ".join(dict.fromkeys(filter(None, (_text(paid.payment_method) for paid in executions))))
 
 
 def _vat_id(tax: wire.OrderTax | None) -> str:

@@ -83,6 +83,15 @@ class Fulfillment(Wire):
     fulfillment_status: str
     fulfilled_by: str | None = None
     ship_by_window: Window | None = None
+    fulfillment_service_level: str | None = None
+
+
+class PaymentExecution(Wire):
+    payment_method: str | None = None
+
+
+class Payment(Wire):
+    payment_executions: list[PaymentExecution] | None = None
 
 
 class Detail(Wire):
@@ -130,6 +139,14 @@ class Cancellation(Wire):
     cancellation_execution: dict[str, object] | None = None
 
 
+class TaxCollection(Wire):
+    model: str | None = None
+
+
+class ItemTax(Wire):
+    tax_collections: list[TaxCollection] | None = None
+
+
 class Item(Wire):
     order_item_id: str
     quantity_ordered: int
@@ -137,6 +154,7 @@ class Item(Wire):
     proceeds: ItemProceeds | None = None
     cancellation: Cancellation | None = None
     fulfillment: ItemFulfillment | None = None
+    tax: ItemTax | None = None
 
 
 class AssociatedOrder(Wire):
@@ -161,6 +179,7 @@ class Order(Wire):
     recipient: Recipient | None = None
     proceeds: OrderProceeds | None = None
     tax: OrderTax | None = None
+    payment: Payment | None = None
     fulfillment: Fulfillment | None = None
     packages: list[Package] | None = None
 
