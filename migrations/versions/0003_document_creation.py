@@ -108,6 +108,7 @@ def upgrade() -> None:
         sa.Column("value", sa.String(), nullable=False),
         refers("remote_value", "payment_method_id", "payment_method"),
         refers("remote_value", "shipping_method_id", "shipping_method"),
+        sa.Column("is_new", sa.Boolean(), server_default=sa.text("true"), nullable=False),
         sa.Column("order_id", sa.String(), server_default="", nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_remote_value"),

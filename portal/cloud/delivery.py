@@ -6,10 +6,10 @@ JSON is read, no row becomes an object.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, LiteralString, cast
 
 import msgspec
 from psycopg import Connection
@@ -27,6 +27,18 @@ FROM cloud_platform LEFT JOIN LATERAL (
     SELECT id, collection_id, payload FROM cloud_order
     WHERE platform_id = cloud_platform.id AND state = 'waiting' AND id > %s
     ORDER BY id LIMIT %s
+) found ON true
+WHERE cloud_platform.reference = %s
+ORDER BY found.id
+"""
+# Each id by the unique index, whatever the planner thinks of the table's size.
+LOOK_UP = """
+SELECT found.id, found.collection_id, found.payload
+FROM cloud_platform LEFT JOIN LATERAL (
+    SELECT o.id, o.collection_id, o.payload FROM unnest(%s::text[]) AS wanted(order_id) CROSS JOIN LATERAL (
+        SELECT id, collection_id, payload FROM cloud_order
+        WHERE platform_id = cloud_platform.id AND order_id = wanted.order_id OFFSET 0
+    ) o
 ) found ON true
 WHERE cloud_platform.reference = %s
 ORDER BY found.id
@@ -66,9 +78,18 @@ def waiting(reference: str, after: int, limit: int) -> bytes | None:
     At most `limit` orders behind the cursor `after`, in the order in which they first came. `next` is
     None when there was nothing behind the last one. Three statements at most, whatever the page's size.
     """
+    return _page(WAITING, (after, limit, reference), limit)
+
+
+def look_up(reference: str, order_ids: Sequence[str]) -> bytes | None:
+    """The orders of these ids that were ever seen, in whatever state, as a page; None as for `waiting`."""
+    return _page(LOOK_UP, (list(order_ids), reference), len(order_ids) + 1)
+
+
+def _page(query: LiteralString, values: tuple[Any, ...], limit: int) -> bytes | None:
     # Binary: as text, PostgreSQL would send each payload in hex, twice as long.
     with _driver() as connection, connection.cursor(binary=True) as cursor:
-        rows = cursor.execute(WAITING, (after, limit, reference)).fetchall()
+        rows = cursor.execute(query, values).fetchall()
         if not rows:
             return None
         if rows[0][0] is None:

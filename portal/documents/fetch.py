@@ -18,9 +18,10 @@ from portal.credentials.cloud import Cloud
 from portal.documents import intake
 from portal.documents.arrivals import Source, arrived
 from portal.documents.plan import Settings
-from portal.errors import Unavailable
+from portal.errors import Refused, Unavailable
 from portal.extensions import db
 from portal.order import Collection, Page
+from portal.platforms.creation import is_set_up
 from portal.platforms.models import Platform
 from portal.sentences import sentence
 
@@ -50,6 +51,8 @@ def fetch_orders(run: Run, page_orders: int = PAGE_ORDERS) -> None:
     platform = db.session.get_one(Platform, run.platform_id)
     if platform.reference is None:
         raise Unavailable(sentence("The platform is not known to the cloud yet. Connect it first."))
+    if not is_set_up(platform):
+        raise Refused(sentence("Fill in the platform's document creation first: it says what orders become."))
     cloud, reference = Cloud.of(platform.credential), platform.reference
     source = intake.source_of(platform, run_id=run.id, attempt=run.attempt, worker=run.worker or "")
     run.expected = cloud.platform(reference)["waiting"]

@@ -24,6 +24,10 @@ CAUSES = {
     "quantity": _l("Quantity makes no sense"),
     "no_address": _l("No delivery address"),
     "numbers": _l("No number left"),
+    "unknown_sku": _l("SKU without an article"),
+    "tax": _l("Tax differs"),
+    "no_tax_rate": _l("No tax rate"),
+    "resold": _l("Address of the marketplace missing"),
     "unreadable": _l("Could not be read"),
     "refused": _l("Refused by the database"),
 }

@@ -108,7 +108,7 @@ class PlatformAddress(db.Model):
 
 
 class RemoteValue(db.Model):
-    """A payment kind or shipping level as the marketplace calls it, and what it is here: None until somebody says."""
+    """A payment kind or shipping level as the marketplace calls it, and what it is here: None for the standard."""
 
     id: Mapped[int] = mapped_column(primary_key=True)
     tenant_id: Mapped[int] = mapped_column(ForeignKey("tenant.id"))
@@ -117,6 +117,7 @@ class RemoteValue(db.Model):
     value: Mapped[str]
     payment_method_id: Mapped[int | None] = mapped_column(ForeignKey("payment_method.id"))
     shipping_method_id: Mapped[int | None] = mapped_column(ForeignKey("shipping_method.id"))
+    is_new: Mapped[bool] = mapped_column(server_default=text("true"))  # nobody has said yet what it is
     order_id: Mapped[str] = mapped_column(server_default="")  # of the first order that brought it
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

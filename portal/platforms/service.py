@@ -24,6 +24,8 @@ from portal.credentials.service import register_webhook
 from portal.errors import Refused, Unavailable
 from portal.extensions import db, redis
 from portal.marketplaces import format_countries, parse_countries
+from portal.masterdata.models import PaymentMethod, PaymentTerms, ShippingMethod
+from portal.platforms.creation import is_set_up
 from portal.platforms.models import Connection, Platform
 from portal.scope import current_tenant_id
 
@@ -77,9 +79,14 @@ def create_platform(
 ) -> Platform:
     """A platform that the cloud does not know yet. `marketplaces` are Amazon's ids.
 
+    Its orders get the tenant's first status, payment and shipping, until somebody decides otherwise.
     Raises NameTaken, NumberTaken; nothing is written then.
     """
     status_id = db.session.scalar(select(func.min(AddressStatus.id)))
+    first = {
+        f"{model.__tablename__}_id": db.session.scalar(select(func.min(model.id)).where(model.active))
+        for model in (PaymentTerms, PaymentMethod, ShippingMethod)
+    }
     platform: Platform | None = db.session.scalar(
         insert(Platform)
         .values(
@@ -91,6 +98,7 @@ def create_platform(
             marketplaces=format_countries(marketplaces),
             active=active,
             address_status_id=status_id,
+            **first,
         )
         .on_conflict_do_nothing()
         .returning(Platform)
@@ -187,6 +195,8 @@ def fetch_now(platform: Platform) -> Run:
         raise NotReady(_("The platform is switched off. Switch it on to fetch orders."))
     if platform.connection != Connection.AUTHENTICATED:
         raise NotReady(_("The platform is not connected. Connect it to fetch orders."))
+    if not is_set_up(platform):
+        raise NotReady(_("Fill in the platform’s document creation first: it says what orders become."))
     # What keeps the cloud from collecting keeps the run from fetching too, and is shown on that.
     with suppress(Refused, Unavailable):
         Cloud.of(platform.credential).collect(str(platform.reference))

@@ -13,14 +13,13 @@ from htmx_flask import request
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from portal.addresses.service import statuses
 from portal.automation.models import Run
 from portal.credentials.models import Credential
 from portal.errors import Refused, Unavailable
 from portal.extensions import db
 from portal.lists import SMALL_ID
 from portal.platforms import service
-from portal.platforms.forms import DefaultsForm, DisconnectForm, PlatformForm
+from portal.platforms.forms import DisconnectForm, PlatformForm
 from portal.platforms.models import Connection, Platform
 from portal.tenants.access import require, require_user
 from portal.tenants.forms import ConfirmForm
@@ -141,26 +140,6 @@ def update(id: int) -> ResponseReturnValue:
     return render_template("platforms/edit.html", platform=platform, form=form, problem=problem), status
 
 
-@bp.get(f"/{SMALL_ID}/defaults")
-def defaults(id: int) -> ResponseReturnValue:
-    require(Role.ADMIN)
-    platform = _platform(id)
-    form = _with_statuses(DefaultsForm(formdata=None, address_status=platform.address_status_id))
-    return render_template("platforms/defaults.html", platform=platform, form=form)
-
-
-@bp.post(f"/{SMALL_ID}/defaults")
-def update_defaults(id: int) -> ResponseReturnValue:
-    require(Role.ADMIN)
-    platform = _platform(id)
-    form = _with_statuses(DefaultsForm())
-    if form.validate_on_submit():
-        platform.address_status_id = form.address_status.data
-        flash(_("The platform is saved."))
-        return redirect(url_for("platforms.defaults", id=id))
-    return render_template("platforms/defaults.html", platform=platform, form=form), 422
-
-
 @bp.get(f"/{SMALL_ID}/connection")
 def connection(id: int) -> ResponseReturnValue:
     """The card with the connection's state, asked of the cloud: REFRESH, and what the page does by itself."""
@@ -266,11 +245,6 @@ def _card(platform: Platform, problem: str | None) -> str:
         confirm=ConfirmForm(formdata=None),
         may_change=current_user.may(Role.ADMIN),
     )
-
-
-def _with_statuses(form: DefaultsForm) -> DefaultsForm:
-    form.address_status.choices = choices((status.id, status.name) for status in statuses())
-    return form
 
 
 def _with_credentials(form: PlatformForm) -> PlatformForm:

@@ -30,6 +30,7 @@ REFUSED_SECONDS = 600
 
 WAITING = "/v1/platforms/<reference>/orders"
 ACKNOWLEDGEMENTS = "/v1/platforms/<reference>/acknowledgements"
+LOOK_UPS = "/v1/platforms/<reference>/order-look-ups"
 ONE = "/v1/platforms/<reference>/orders/<order_id>"
 REFETCH = "/v1/platforms/<reference>/orders/<order_id>/refetch"
 OPERATIONS = (
@@ -66,6 +67,16 @@ OPERATIONS = (
         takes=shapes.Acknowledgement,
         problems=[404],
         description="An order that has a newer version by now goes on waiting. Unknown orders are passed over.",
+    ),
+    Operation(
+        "post",
+        LOOK_UPS,
+        "lookUpOrders",
+        "Several orders by their ids, in whatever state",
+        {200: shapes.OrdersPage},
+        takes=shapes.OrderLookUp,
+        problems=[404],
+        description="Changes nothing: what waits goes on waiting. Orders that were never seen are left out.",
     ),
     Operation(
         "get",
@@ -110,6 +121,13 @@ def acknowledge(reference: str) -> Response:
             versions[order.id] = order.version
     taken = delivery.acknowledge(platform.id, versions) if versions else 0
     return answer(shapes.AcknowledgementTaken(taken))
+
+
+@bp.post(LOOK_UPS)
+def look_up(reference: str) -> Response:
+    platform = found(reference)
+    page = delivery.look_up(platform.reference, read(shapes.OrderLookUp).ids)
+    return Response(page or b"", mimetype="application/json")
 
 
 @bp.get(ONE)

@@ -139,6 +139,12 @@ class AcknowledgementTaken(Struct):
     acknowledged: int
 
 
+class OrderLookUp(Struct, forbid_unknown_fields=True):
+    """Which orders are asked for."""
+
+    ids: Annotated[list[OrderId], Meta(max_length=MOST_ORDERS)]
+
+
 class StoredOrder(Struct):
     """An order of the inbox, in whatever state, and why, where `note` says so."""
 

@@ -1,0 +1,105 @@
+"""A platform's document creation: what its orders get, and what the marketplace's words mean here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flask_babel import gettext as _
+from sqlalchemy import or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import joinedload
+
+from portal.addresses.models import Address
+from portal.errors import Refused
+from portal.extensions import db
+from portal.masterdata.models import Choice, PaymentMethod, ShippingMethod
+from portal.platforms.models import (
+    AddressRole,
+    Platform,
+    PlatformAddress,
+    RemoteKind,
+    RemoteValue,
+)
+from portal.scope import current_tenant_id
+
+METHODS: dict[RemoteKind, type[PaymentMethod] | type[ShippingMethod]] = {
+    RemoteKind.PAYMENT: PaymentMethod,
+    RemoteKind.SHIPPING: ShippingMethod,
+}
+
+
+class NoSuchAddress(Refused):
+    """No address of the tenant has this number."""
+
+
+def choices_of(model: Any, kept: int | None = None) -> Sequence[Choice]:
+    """The records that can be chosen: the active ones, and the one that is chosen already."""
+    found: Sequence[Choice] = db.session.scalars(
+        select(model).where(or_(model.active, model.id == kept)).order_by(model.name)
+    ).all()
+    return found
+
+
+def is_set_up(platform: Platform) -> bool:
+    """True once everything is chosen that a document needs."""
+    chosen = (platform.payment_terms_id, platform.payment_method_id, platform.shipping_method_id)
+    return None not in chosen and bool(platform.freight_article)
+
+
+def remote_values(platform: Platform) -> Sequence[RemoteValue]:
+    """The marketplace's words, those that nobody has looked at first."""
+    found: Sequence[RemoteValue] = db.session.scalars(
+        select(RemoteValue)
+        .where(RemoteValue.platform_id == platform.id)
+        .options(joinedload(RemoteValue.payment_method), joinedload(RemoteValue.shipping_method))
+        .order_by(RemoteValue.kind, RemoteValue.value)
+    ).all()
+    return sorted(found, key=lambda value: not value.is_new)
+
+
+def map_values(platform: Platform, methods: Mapping[int, int | None]) -> None:
+    """Say what the marketplace's words mean: remote value id to the id of a method, None for the standard."""
+    for value in remote_values(platform):
+        if value.id not in methods:
+            continue
+        if value.kind == RemoteKind.PAYMENT:
+            value.payment_method_id = methods[value.id]
+        else:
+            value.shipping_method_id = methods[value.id]
+        value.is_new = False
+    db.session.flush()
+
+
+def add_values(platform: Platform, kind: RemoteKind, words: Sequence[str]) -> None:
+    """List words that no order has brought yet."""
+    if words:
+        rows = [
+            {"tenant_id": current_tenant_id(), "platform_id": platform.id, "kind": kind, "value": word}
+            for word in words
+        ]
+        db.session.execute(insert(RemoteValue).on_conflict_do_nothing(), rows)
+
+
+def standing_in(platform: Platform, role: AddressRole) -> Address | None:
+    """The address that stands in for the platform's buyers."""
+    found: PlatformAddress | None = db.session.get(PlatformAddress, (platform.id, role))
+    return found.address if found else None
+
+
+def let_stand_in(platform: Platform, role: AddressRole, number: str) -> None:
+    """Let the address of this number stand in; none, where it is empty. Raises NoSuchAddress."""
+    address_id = db.session.scalar(select(Address.id).where(Address.number == number)) if number else None
+    if number and address_id is None:
+        raise NoSuchAddress(_("No address has the number %(number)s.", number=number))
+    present = db.session.get(PlatformAddress, (platform.id, role))
+    if address_id is None:
+        if present is not None:
+            db.session.delete(present)
+    elif present is None:
+        db.session.add(
+            PlatformAddress(platform_id=platform.id, role=role, tenant_id=platform.tenant_id, address_id=address_id)
+        )
+    else:
+        present.address_id = address_id
+    db.session.flush()
