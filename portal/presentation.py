@@ -24,6 +24,7 @@ from portal import counts
 from portal.automation.models import RunState
 from portal.dashboard import MOST
 from portal.documents.models import LineKind, State
+from portal.documents.tax import TaxCase
 from portal.lists import COUNTED
 from portal.platforms.models import Connection
 from portal.sentences import say
@@ -84,6 +85,13 @@ LINE_KINDS = {
     LineKind.DISCOUNT: _l("Discount"),
     LineKind.OTHER: _l("Other"),
 }
+TAX_CASES = {
+    TaxCase.DOMESTIC: _l("of the home country"),
+    TaxCase.ONE_STOP_SHOP: _l("of the country of delivery, one-stop shop"),
+    TaxCase.REVERSE_CHARGE: _l("reverse charge"),
+    TaxCase.EXPORT: _l("export"),
+    TaxCase.COLLECTED: _l("collected by the marketplace"),
+}
 CAUSES = {"schedule": _l("Schedule"), "person": _l("Fetch now"), "event": _l("Event of the cloud")}
 
 
@@ -126,6 +134,7 @@ def init_app(app: Flask) -> None:
         state=state,
         tone=tone,
         line_kinds=LINE_KINDS,
+        tax_cases=TAX_CASES,
         causes=CAUSES,
         get_locale=get_locale,
         languages=LANGUAGES,

@@ -117,6 +117,10 @@ class Cloud:
         """Change name, marketplaces or active. Raises NotFound, NameTaken."""
         return self._json("PATCH", _path("platforms", reference), changes, conflict=NameTaken)
 
+    def offered_settings(self, reference: str) -> Answer:
+        """{"marketplaces", "payment_kinds", "shipping_levels"} of the marketplace. Raises NotFound."""
+        return self._json("GET", _path("platforms", reference, "offered-settings"))
+
     def start_connection(self, reference: str, return_url: str) -> str:
         """The address that the browser must open to connect; good once, for some minutes."""
         answer = self._json("POST", _path("platforms", reference, "connection"), {"return_url": return_url})

@@ -13,6 +13,7 @@ from sqlalchemy.orm import joinedload, selectinload
 from portal.documents.listing import of_order
 from portal.documents.models import Document, IntakePage, Receipt, State
 from portal.extensions import db
+from portal.masterdata.models import PaymentMethod, PaymentTerms, ShippingMethod
 from portal.shipments.models import MessageState, Shipment
 
 
@@ -50,6 +51,27 @@ def document(id: int) -> Document | None:
         options=[joinedload(Document.address), joinedload(Document.platform), selectinload(Document.lines)],
     )
     return found
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The names of what was chosen for a document; a dash where nothing was."""
+
+    terms: str
+    payment: str
+    shipping: str
+
+
+def chosen_for(document: Document) -> Chosen:
+    """Payment terms, payment method and shipping method of a document, as they are called today."""
+    found = db.session.execute(
+        select(
+            select(PaymentTerms.name).where(PaymentTerms.id == document.payment_terms_id).scalar_subquery(),
+            select(PaymentMethod.name).where(PaymentMethod.id == document.payment_method_id).scalar_subquery(),
+            select(ShippingMethod.name).where(ShippingMethod.id == document.shipping_method_id).scalar_subquery(),
+        )
+    ).one()
+    return Chosen(*(name or "–" for name in found))
 
 
 def shipments_of(document: Document) -> Sequence[Shipment]:

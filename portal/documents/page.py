@@ -37,6 +37,7 @@ def document_page(
         closed=closed,
         able=able,
         carriers=carriers,
+        chosen=detail.chosen_for(document),
         form=form or (shipment_form(able, carriers) if closed is None else None),
         **parcels_of(document, carriers, retry),
     )

@@ -151,6 +151,8 @@ def _become(platform: Platform, arrivals: list[Arrival]) -> dict[str, Described]
     customers = _Counting(status.number_range.numbering)
     described = {}
     for order_id, outcome in planned.outcomes.items():
+        # Drawn for what is held too, or one order more or less would change the numbers of all behind it.
+        number, customer = orders.draw(), customers.draw()
         if isinstance(outcome, Draft):
             described[order_id] = {
                 "outcome": _("a document"),
@@ -160,8 +162,8 @@ def _become(platform: Platform, arrivals: list[Arrival]) -> dict[str, Described]
                 "payment": names[PaymentMethod].get(outcome.payment_method_id, "–"),
                 "shipping": names[ShippingMethod].get(outcome.shipping_method_id, "–"),
                 "articles": ", ".join(line.article_number or "–" for line in outcome.lines),
-                "customer": f"{status.name} {customers.draw()}" if outcome.address_id is None else _("another address"),
-                "number": orders.draw(),
+                "customer": f"{status.name} {customer}" if outcome.address_id is None else _("another address"),
+                "number": number,
             }
         else:
             described[order_id] = _outcome_of(outcome)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from flask import Blueprint, flash, g, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 from flask_login import current_user
 from htmx_flask import request
 from sqlalchemy import select
@@ -18,7 +21,7 @@ from portal.credentials.models import Credential
 from portal.errors import Refused, Unavailable
 from portal.extensions import db
 from portal.lists import SMALL_ID
-from portal.platforms import service
+from portal.platforms import importing, service
 from portal.platforms.forms import DisconnectForm, PlatformForm
 from portal.platforms.models import Connection, Platform
 from portal.tenants.access import require, require_user
@@ -136,8 +139,33 @@ def update(id: int) -> ResponseReturnValue:
             status, problem = 503, str(unavailable)
         else:
             flash(_("The platform is saved."))
-            return redirect(url_for("platforms.show", id=id))
+            asks: dict[str, Any] = {"import": "ask"} if importing.can_import(platform) else {}
+            return redirect(url_for("platforms.show", id=id, **asks))
     return render_template("platforms/edit.html", platform=platform, form=form, problem=problem), status
+
+
+@bp.get(f"/{SMALL_ID}/import")
+def compare_settings(id: int) -> ResponseReturnValue:
+    """YES to the question: what the marketplace offers beside what is here. Changes nothing."""
+    require(Role.ADMIN)
+    return _import_page(_platform(id))
+
+
+@bp.post(f"/{SMALL_ID}/import")
+def import_settings(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    platform = _platform(id)
+    ticked = request.form.getlist("offer")
+    try:
+        taken = importing.take_over(platform, importing.offers_for(platform), ticked)
+    except (Refused, Unavailable) as problem:
+        return _import_page(platform, str(problem), ticked), 503 if isinstance(problem, Unavailable) else 422
+    flash(
+        ngettext("%(num)s setting was taken over.", "%(num)s settings were taken over.", taken)
+        if taken
+        else _("Nothing was changed.")
+    )
+    return redirect(url_for("platforms.show", id=id))
 
 
 @bp.get(f"/{SMALL_ID}/connection")
@@ -233,6 +261,18 @@ def _show_page(platform: Platform, problem: str | None = None, returned: str | N
         consenting=service.awaits_consent(platform),
         confirm=ConfirmForm(formdata=None),
         may_change=current_user.may(Role.ADMIN),
+        asks_import=request.args.get("import") == "ask" and importing.can_import(platform),
+    )
+
+
+def _import_page(platform: Platform, problem: str | None = None, ticked: Sequence[str] = ()) -> str:
+    offers: Sequence[importing.Offer] = ()
+    try:
+        offers = importing.offers_for(platform)
+    except (Refused, Unavailable) as away:
+        problem = problem or str(away)
+    return render_template(
+        "platforms/import.html", platform=platform, offers=offers, problem=problem, ticked=set(ticked)
     )
 
 

@@ -98,6 +98,9 @@
   });
   document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
 
+  // A question that the page was opened with.
+  document.querySelectorAll("dialog[data-ask]").forEach((question) => question.showModal());
+
   // A form that is on its way is not sent twice.
   document.addEventListener("submit", (event) => {
     if (event.target.target === "_blank" || event.target.hasAttribute("hx-post") || event.target.method === "get") return;

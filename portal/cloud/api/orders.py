@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from flask import Blueprint, Response, g
+from flask import Blueprint, Response
 from msgspec import Raw
 
 from portal.cloud import collection, delivery
 from portal.cloud.api import shapes
 from portal.cloud.api.bodies import answer, number, read
 from portal.cloud.api.describing import Operation, query
-from portal.cloud.api.platforms import found, unknown
+from portal.cloud.api.platforms import asking_marketplace, found, unknown
 from portal.cloud.api.problems import NOT_CONNECTED, NOT_THIS_SELLERS, Problem
-from portal.cloud.connectors import ApplicationRefused, ConnectionRevoked
 from portal.cloud.models import InboxOrder
 from portal.cloud.times import utc
-from portal.errors import Unavailable
 from portal.extensions import db
 from portal.sentences import say
 
@@ -24,9 +22,6 @@ bp = Blueprint("cloud_orders", __name__)
 
 DEFAULT_LIMIT = 100
 LARGEST_ID = 2**63 - 1
-# When to ask again for an order, where the marketplace names no time: it is away, or refuses this installation.
-AWAY_SECONDS = 30
-REFUSED_SECONDS = 600
 
 WAITING = "/v1/platforms/<reference>/orders"
 ACKNOWLEDGEMENTS = "/v1/platforms/<reference>/acknowledgements"
@@ -144,16 +139,8 @@ def refetch(reference: str, order_id: str) -> Response:
     platform = found(reference)
     order = None
     if shapes.is_order_id(order_id):
-        try:
+        with asking_marketplace(platform):
             order = collection.refetch(platform, order_id)
-        except ConnectionRevoked as revoked:
-            collection.lose_connection(platform.id, revoked)
-            g.keep_transaction = True  # refused, but what was learnt is kept
-            raise Problem(409, str(revoked), NOT_CONNECTED) from revoked
-        except ApplicationRefused as refused:
-            raise Unavailable(str(refused), REFUSED_SECONDS) from refused
-        except Unavailable as away:
-            raise Unavailable(str(away), away.retry_after or AWAY_SECONDS) from away
     if order is None:
         raise Problem(404, "The marketplace has no such order of this seller.", NOT_THIS_SELLERS)
     return answer(_shape(order))

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-import msgspec
-from flask import Blueprint, Response
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from portal.cloud import platforms
+import msgspec
+from flask import Blueprint, Response, g
+
+from portal.cloud import collection, platforms
 from portal.cloud.api import shapes
 from portal.cloud.api.bodies import answer, nothing, read, told
 from portal.cloud.api.describing import Operation
 from portal.cloud.api.problems import NOT_CONNECTED, Problem
+from portal.cloud.connectors import ApplicationRefused, ConnectionRevoked, connector_for
 from portal.cloud.models import CloudPlatform
 from portal.cloud.times import utc
+from portal.errors import Unavailable
 from portal.extensions import db
 from portal.sentences import source_of
 
 bp = Blueprint("cloud_platforms", __name__)
 
+# When to ask again, where the marketplace names no time: it is away, or refuses this installation.
+AWAY_SECONDS = 30
+REFUSED_SECONDS = 600
+
 ALL = "/v1/platforms"
 ONE = "/v1/platforms/<reference>"
+SETTINGS = "/v1/platforms/<reference>/offered-settings"
 COLLECTION = "/v1/platforms/<reference>/collection"
 OPERATIONS = (
     Operation("get", ALL, "listPlatforms", "All platforms, by name", {200: list[shapes.Platform]}),
@@ -49,6 +59,15 @@ OPERATIONS = (
         "Remove a platform, its connection, its undelivered orders and its status messages",
         {204: None},
         problems=[404],
+    ),
+    Operation(
+        "get",
+        SETTINGS,
+        "readOfferedSettings",
+        "Settings of the marketplace that a platform could take over",
+        {200: shapes.OfferedSettings},
+        problems=[404, 409],
+        description=f"Asks the marketplace. 409 ({NOT_CONNECTED}) where the platform is not connected.",
     ),
     Operation(
         "post",
@@ -104,6 +123,14 @@ def destroy(reference: str) -> Response:
     return nothing()
 
 
+@bp.get(SETTINGS)
+def offered_settings(reference: str) -> Response:
+    platform = found(reference)
+    with asking_marketplace(platform):
+        offered = connector_for(platform).offered_settings()
+    return answer(shapes.OfferedSettings(offered.marketplaces, offered.payment_kinds, offered.shipping_levels))
+
+
 @bp.post(COLLECTION)
 def collect(reference: str) -> Response:
     platform = found(reference)
@@ -120,6 +147,21 @@ def found(reference: str) -> CloudPlatform:
     if platform is None:
         raise unknown()
     return platform
+
+
+@contextmanager
+def asking_marketplace(platform: CloudPlatform) -> Iterator[None]:
+    """What the marketplace refuses, or cannot answer, becomes a problem document. A lost connection is kept."""
+    try:
+        yield
+    except ConnectionRevoked as revoked:
+        collection.lose_connection(platform.id, revoked)
+        g.keep_transaction = True  # refused, but what was learnt is kept
+        raise Problem(409, str(revoked), NOT_CONNECTED) from revoked
+    except ApplicationRefused as refused:
+        raise Unavailable(str(refused), REFUSED_SECONDS) from refused
+    except Unavailable as away:
+        raise Unavailable(str(away), away.retry_after or AWAY_SECONDS) from away
 
 
 def unknown() -> Problem:

@@ -91,6 +91,14 @@ class Platform(Struct):
     waiting: int
 
 
+class OfferedSettings(Struct):
+    """What the marketplace knows of the seller: marketplace ids, and its own words."""
+
+    marketplaces: list[str]
+    payment_kinds: list[str]
+    shipping_levels: list[str]
+
+
 class ConsentWish(Struct, forbid_unknown_fields=True):
     """Where the browser is to come back to. The query parameter `connection` is added."""
 

@@ -78,6 +78,15 @@ class FetchedOrder:
     request_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class OfferedSettings:
+    """What a marketplace knows of a seller that a platform could take over: ids, and its own words."""
+
+    marketplaces: list[str]
+    payment_kinds: list[str]
+    shipping_levels: list[str]
+
+
 class PackageItem(Struct, frozen=True, forbid_unknown_fields=True):
     """How many pieces of an order's line lie in a package."""
 
@@ -129,6 +138,9 @@ class Connector(Protocol):
 
     def why_not_confirmed(self, order: Order) -> str:
         """Why shipments of this order are never confirmed, as a sentence; empty where they are."""
+
+    def offered_settings(self) -> OfferedSettings:
+        """Where the seller sells, and the payment kinds and shipping levels that orders may bring."""
 
     def poll_pause(self) -> float:
         """Seconds between two regular polls that leave the plan room for backlogs."""

@@ -16,6 +16,7 @@ from portal.cloud.connectors import (
     CodeRefused,
     ConnectionRevoked,
     FetchedOrder,
+    OfferedSettings,
     OrdersPage,
     PageTokenRefused,
     Shipment,
@@ -31,6 +32,11 @@ from portal.secrets import unseal
 from portal.sentences import sentence
 
 # Without FULFILLMENT there is no status at all, without PROCEEDS no total.
+# Amazon has no call that lists them. Source: Orders API 2026-01-01, PaymentExecution and OrderFulfillment.
+PAYMENT_KINDS = ("CashOnDelivery", "ConvenienceStore", "CreditCard", "Invoice", "Pix")
+SHIPPING_LEVELS = (
+    *("EXPEDITED", "FREE_ECONOMY", "NEXT_DAY", "PRIORITY", "SAME_DAY", "SCHEDULED", "SECOND_DAY", "STANDARD"),
+)
 INCLUDED = "BUYER,RECIPIENT,PROCEEDS,PROMOTION,CANCELLATION,FULFILLMENT,TAX,PAYMENT,PACKAGES"
 PAGE_ORDERS = 100
 # It comes by the browser, and is stored.
@@ -140,6 +146,11 @@ class Amazon:
 
     def why_not_confirmed(self, order: Order) -> str:
         return shipping.why_not(order)
+
+    def offered_settings(self) -> OfferedSettings:
+        """Costs one call of the plan: 0.016 a second, burst 15. Source: Sellers API, getMarketplaceParticipations."""
+        answer = self._connected().get("getMarketplaceParticipations", "/sellers/v1/marketplaceParticipations", {})
+        return OfferedSettings(wire.read_participations(answer.body), list(PAYMENT_KINDS), list(SHIPPING_LEVELS))
 
     def poll_pause(self) -> float:
         return min(max(POLL_SHARE / self.plans.rate("searchOrders"), SHORTEST_PAUSE), LONGEST_PAUSE)

@@ -198,6 +198,23 @@ class GetOrderResponse(Wire):
     order: Raw
 
 
+class ParticipationMarketplace(Wire):
+    id: str
+
+
+class Participation(Wire):
+    is_participating: bool = False
+
+
+class MarketplaceParticipation(Wire):
+    marketplace: ParticipationMarketplace
+    participation: Participation
+
+
+class GetParticipationsResponse(Wire):
+    payload: list[MarketplaceParticipation]
+
+
 class Error(Wire):
     code: str | None = None
     message: str | None = None
@@ -242,6 +259,15 @@ def read_order(body: bytes) -> bytes:
         return bytes(msgspec.json.decode(body, type=GetOrderResponse).order)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise Unanswered(sentence("Amazon's answer cannot be read as an order.")) from error
+
+
+def read_participations(body: bytes) -> list[str]:
+    """The ids of the marketplaces where the seller sells. Raises Unanswered."""
+    try:
+        answer = msgspec.json.decode(body, type=GetParticipationsResponse)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise Unanswered(sentence("Amazon's answer cannot be read as a list of marketplaces.")) from error
+    return [each.marketplace.id for each in answer.payload if each.participation.is_participating]
 
 
 def read_errors(body: bytes) -> list[Error]:
