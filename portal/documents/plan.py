@@ -226,7 +226,7 @@ def _planned(order: Order, settings: Settings) -> Draft:
         payment_method_id=settings.payment_methods.get(order.payment_kind, settings.payment_method_id),
         shipping_method_id=settings.shipping_methods.get(order.shipping_level, settings.shipping_method_id),
         tax_case=case,
-        tax=sum((line.tax or Decimal() for line in lines), Decimal()) if case else None,
+        tax=sum((line.tax for line in lines if line.tax is not None), Decimal()) if case else None,
         address_id=settings.marketplace_address_id if order.is_resold else settings.collective_address_id,
     )
 

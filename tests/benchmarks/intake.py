@@ -1,6 +1,7 @@
 """How quickly orders become documents: from the cloud's inbox over HTTP, with one worker.
 
 orders_per_s: from the begin of the run to its end, that is until the last page is acknowledged.
+settings_cost: how much longer the same takes with full tables of settings, in rounds side by side.
 copy_ratio: what writing a page reaches of what PostgreSQL's COPY does with the very rows.
 """
 
@@ -13,29 +14,35 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from itertools import islice
 from typing import Any
 
 import msgspec
 import psycopg
-from sqlalchemy import event
+from sqlalchemy import delete, event
 
 from portal.automation import runs
 from portal.documents import intake
 from portal.documents.arrivals import Arrival
 from portal.documents.fetch import PAGE_ORDERS
 from portal.extensions import db
+from portal.masterdata.models import Article, TaxClass, TaxCode, TaxRate, TaxSettings
 from portal.order import Collection
-from portal.platforms.models import Platform
+from portal.platforms import creation
+from portal.platforms.models import ArticleAssignment, ArticleRule, Platform, RemoteKind
 from portal.scope import tenant
 from tests.benchmarks.filling import fill
 from tests.benchmarks.installation import Installation, Merchant, say, size
-from tests.benchmarks.orders import fill_inbox, orders
+from tests.benchmarks.orders import ARTICLES, SHIPPING_LEVELS, fill_inbox, orders
 
 ORDERS_PER_S = 3000
 COPY_RATIO = 0.5
 PEAK_MB = 150
+SETTINGS_COST = 0.1
+SKUS, TAX_ROWS = 1_000, 200
+SETTINGS_ROUNDS = 7
 FULL_ORDERS = 40_000
 FULL_DOCUMENTS = 1_000_000
 COPY_PAGES = 10
@@ -71,6 +78,7 @@ def run() -> None:
         say("intake", **statements(installation, merchant))
         say("intake", **against_copy(installation, merchant))
         with installation.web():
+            say("intake", **settings_cost(installation, count // 4))
             empty = fetch(installation, merchant, 1, count)
             say("intake", orders=count, orders_per_s=round(empty.orders / empty.seconds), reference=ORDERS_PER_S)
             began = time.monotonic()
@@ -108,6 +116,61 @@ def fetch(installation: Installation, merchant: Merchant, series: int, count: in
     if row is None or row[:2] != ("done", count) or waiting != (0,):
         raise RuntimeError(f"The run did not do all: {row}, {waiting} waiting.")
     return Fetched(count, row[2], **json.loads(printed))
+
+
+def settings_cost(installation: Installation, count: int) -> dict[str, Any]:
+    """Two merchants fetch as many orders in turn: one without settings, one with articles, taxes and mappings."""
+    plain, decided = installation.make_merchant("Ohne GmbH"), installation.make_merchant("Mit GmbH")
+    with installation.app.app_context(), tenant(decided.tenant_id):
+        decide(db.session.get_one(Platform, decided.platform_id))
+        db.session.commit()
+    ratios = []
+    for turn in range(SETTINGS_ROUNDS):
+        without = fetch(installation, plain, 40 + 2 * turn, count).seconds
+        ratios.append(fetch(installation, decided, 41 + 2 * turn, count).seconds / without)
+    return {
+        "settings_cost": round(statistics.median(ratios) - 1, 3),
+        "skus": SKUS,
+        "tax_rows": TAX_ROWS,
+        "reference": SETTINGS_COST,
+    }
+
+
+def decide(platform: Platform) -> None:
+    """Fill the tables of the platform's settings; each of the orders' SKUs is assigned, each of their words mapped."""
+    owner = {"tenant_id": platform.tenant_id}
+    skus = [sku for sku, _title, _price in ARTICLES]
+    skus += [f"OTHER-{number}" for number in range(SKUS - len(skus))]
+    for number, sku in enumerate(skus):
+        article = Article(**owner, number=f"A-{number:05}", title=sku)
+        db.session.add(article)
+        db.session.flush()
+        db.session.add(ArticleAssignment(**owner, platform_id=platform.id, sku=sku, article_id=article.id))
+    code = TaxCode(**owner, code="19")
+    db.session.add(code)
+    db.session.flush()
+    db.session.execute(delete(TaxRate))
+    for number in range(TAX_ROWS):
+        since = date(2000, 1, 1) + timedelta(days=300 * (number // 2))
+        until = since + timedelta(days=299) if number < TAX_ROWS - 2 else None
+        tax_class = (TaxClass.STANDARD, TaxClass.REDUCED)[number % 2]
+        db.session.add(
+            TaxRate(
+                **owner,
+                country="DE",
+                tax_class=tax_class,
+                valid_from=since,
+                valid_until=until,
+                rate=Decimal(19),
+                tax_code_id=code.id,
+            )
+        )
+    db.session.get_one(TaxSettings, platform.tenant_id).home_country = "DE"
+    platform.article_rule = ArticleRule.TABLE
+    for kind, words in ((RemoteKind.PAYMENT, ["Invoice", "CreditCard"]), (RemoteKind.SHIPPING, set(SHIPPING_LEVELS))):
+        creation.add_values(platform, kind, sorted(words))
+    methods = {RemoteKind.PAYMENT: platform.payment_method_id, RemoteKind.SHIPPING: platform.shipping_method_id}
+    creation.map_values(platform, {value.id: methods[value.kind] for value in creation.remote_values(platform)})
 
 
 def statements(installation: Installation, merchant: Merchant) -> dict[str, Any]:

@@ -27,6 +27,7 @@ ARTICLES = (
     ("PFA-0280", "Gusseiserne Pfanne 28 cm, eingebrannt", Decimal("49.00")),
 )
 FIRST_NAMES = ("Käthe", "Jürgen", "Anna", "Mehmet", "Zoë", "Björn", "Łucja", "Sophie", "Ali", "Petra")
+SHIPPING_LEVELS = ("STANDARD", "STANDARD", "NEXT_DAY", "SECOND_DAY")
 SURNAMES = ("Müller", "Schmidt", "Öztürk", "Nowak", "de Vries", "Großmann", "Petersen", "Kaya", "Weiß", "Lang")
 STREETS = ("Lange Straße", "Am Mühlbach", "Rue de l'Église", "Hauptstraße", "Königsallee")
 CITIES = (("60311", "Frankfurt am Main"), ("20095", "Hamburg"), ("80331", "München"), ("01067", "Dresden"))
@@ -69,6 +70,8 @@ def orders(series: int) -> Iterator[Order]:
             ),
             buyer_reference=email,
             ship_by=placed_at + timedelta(days=2),
+            payment_kind="Invoice" if number % 10 == 0 else "CreditCard",
+            shipping_level=SHIPPING_LEVELS[number % len(SHIPPING_LEVELS)],
             programs=["PRIME"] if chance.random() < 0.2 else [],
         )
 

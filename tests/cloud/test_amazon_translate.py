@@ -311,6 +311,36 @@ def test_a_business_brings_its_company_and_numbers():
     assert "INVOICE_BY_AMAZON" in order.programs
 
 
+def test_each_part_says_how_much_of_it_is_tax_where_amazon_does():
+    rows = [
+        row("ITEM", "100.00"),
+        row("SHIPPING", "10.00"),
+        row("DISCOUNT", "-20.00", ITEM="-20.00"),
+        row("TAX", "17.10", ITEM="19.00", SHIPPING="1.90", DISCOUNT="-3.80"),
+    ]
+    parts = {part.kind: part.tax for part in translated(items=[an_item(rows=rows, total="107.10")]).lines[0].components}
+    assert parts == {"article": Decimal("19.00"), "shipping": Decimal("1.90"), "discount": Decimal("-3.80")}
+    assert [part.tax for part in translated(items=[an_item()]).lines[0].components] == [None]
+
+
+def test_what_the_marketplace_calls_payment_and_shipping_is_passed_on():
+    order = translated(
+        payment={
+            "paymentExecutions": [{"paymentMethod": "Invoice"}, {"paymentMethod": "Pix"}, {"paymentMethod": "Pix"}]
+        },
+        fulfillment={"fulfillmentStatus": "UNSHIPPED", "fulfillmentServiceLevel": "NEXT_DAY"},
+    )
+    assert (order.payment_kind, order.shipping_level) == ("Invoice + Pix", "NEXT_DAY")
+    assert (translated(payment=None).payment_kind, translated(payment={}).payment_kind) == ("", "")
+
+
+def test_what_amazon_buys_itself_and_what_it_collects_is_told():
+    assert translated(programs=["INVOICE_BY_AMAZON"]).is_resold and not translated(programs=["PRIME"]).is_resold
+    collected = an_item(tax={"taxCollections": [{"model": "MARKETPLACE_FACILITATOR", "responsibleParty": "Amazon"}]})
+    assert [line.tax_collected for line in translated(items=[collected]).lines] == [True]
+    assert [line.tax_collected for line in translated(items=[an_item()]).lines] == [False]
+
+
 HOSTILE = {
     "a wrong type": {"orderItems": {"orderItemId": "1"}},
     "an amount beyond all": {"grand": "1e999999"},

@@ -121,7 +121,7 @@ def acknowledge(reference: str) -> Response:
 @bp.post(LOOK_UPS)
 def look_up(reference: str) -> Response:
     platform = found(reference)
-    page = delivery.look_up(platform.reference, read(shapes.OrderLookUp).ids)
+    page = delivery.look_up(platform.reference, sorted(set(read(shapes.OrderLookUp).ids)))
     return Response(page or b"", mimetype="application/json")
 
 

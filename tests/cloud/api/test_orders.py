@@ -53,6 +53,19 @@ def state(caller, reference: str) -> tuple[str, str | None]:
     return told["state"], told["delivered_version"]
 
 
+# Looking up
+
+
+def test_several_orders_are_read_in_whatever_state_and_none_is_taken(caller, platform):
+    caller.receive(platform, an_order("o-1"), an_order("o-2"), an_order("o-3"))
+    acknowledge(caller, platform, ("o-1", NOON))
+    before = stored(caller, platform, "o-1"), stored(caller, platform, "o-2")
+    answer = caller.post(f"/v1/platforms/{platform}/order-look-ups", {"ids": ["o-2", "o-1", "never-seen", "o-1"]})
+    page = msgspec.json.decode(answer.data, type=order.Page)
+    assert sorted(ids(page)) == ["o-1", "o-2"] and page.next is None
+    assert before == (stored(caller, platform, "o-1"), stored(caller, platform, "o-2"))
+
+
 # Handing out
 
 

@@ -27,6 +27,7 @@ BY_ID = {"ids": lambda operation: operation.id}
 
 # A right body for each shape, so that nothing but what is tested can be the reason of a refusal.
 BODIES = {
+    "OrderLookUp": {"ids": [ORDER]},
     "NewWebhook": {"url": "http://127.0.0.1:9/", "secret": "0123456789abcdef"},
     "NewPlatform": {"kind": "amazon", "name": "Neu", "marketplaces": ["A1PA6795UKMFR9"]},
     "PlatformChange": {"name": "Neu"},

@@ -18,6 +18,7 @@ DEFAULTS = {
     "searchOrders": (0.0056, 20),
     "getOrder": (0.5, 30),
     "confirmShipment": (2.0, 10),
+    "getMarketplaceParticipations": (0.016, 15),
 }
 # A wait this short is slept through; for a longer one the job ends and comes again.
 SHORT_SECONDS = 2.0
