@@ -41,11 +41,19 @@ def upgrade() -> None:
         "INSERT INTO address_reference (tenant_id, platform_id, buyer_reference, address_id) "
         "SELECT tenant_id, platform_id, buyer_reference, id FROM address"
     )
-    op.create_index("ix_address_reference_address_id", "address_reference", ["tenant_id", "address_id"])
+    op.create_index("ix_address_reference_address_id", "address_reference", ["address_id"])
     op.drop_index("uq_address_buyer", table_name="address")
     op.drop_column("address", "buyer_reference")
     op.add_column("address", sa.Column("merged_into_id", sa.BigInteger(), nullable=True))
     op.create_foreign_key(op.f("fk_address_merged_into_id"), "address", "address", ["merged_into_id"], ["id"])
+    op.drop_index("uq_address_tenant_id_number", table_name="address")
+    op.create_index(
+        "uq_address_tenant_id_number",
+        "address",
+        ["tenant_id", "number"],
+        unique=True,
+        postgresql_include=["merged_into_id"],
+    )
     for key in KEYS:
         op.add_column("address", sa.Column(key, sa.String(), server_default="", nullable=False))
     _fill_keys()
@@ -132,6 +140,8 @@ def downgrade() -> None:
         op.drop_index(f"ix_address_{key}", table_name="address")
         op.drop_column("address", key)
     op.drop_constraint(op.f("fk_address_merged_into_id"), "address", type_="foreignkey")
+    op.drop_index("uq_address_tenant_id_number", table_name="address")
+    op.create_index("uq_address_tenant_id_number", "address", ["tenant_id", "number"], unique=True)
     op.drop_column("address", "merged_into_id")
     op.add_column("address", sa.Column("buyer_reference", sa.String(), nullable=True))
     # An address has one reference again, of the platform it came from first.

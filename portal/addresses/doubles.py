@@ -22,7 +22,7 @@ from portal.extensions import db
 from portal.lists import Query, Sort, Window
 
 # Two looks into an index each: some hundredths of a second for all of them.
-MOST_LOOKED_AT = 2_000
+MOST_LOOKED_AT = 1_000
 
 NEWEST = Sort("number", (Address.number,), descending=True)
 
@@ -73,7 +73,11 @@ def _oldest_alike(newer: Any, key: str) -> Query:
     """The oldest address before this one that has the same key, and of which nobody said that it is another's."""
     older = aliased(Address)
     column = getattr(older, key)
-    apart = select(AddressApart.older_id).where(AddressApart.older_id == older.id, AddressApart.newer_id == newer.c.id)
+    apart = (
+        select(AddressApart.older_id)
+        .where(AddressApart.older_id == older.id, AddressApart.newer_id == newer.c.id)
+        .correlate(older, newer)
+    )
     return (
         select(older.id)
         .where(

@@ -84,7 +84,13 @@ class Address(db.Model):
     merged_into: Mapped[Address | None] = relationship(remote_side=[id])
 
     __table_args__ = (
-        Index("uq_address_tenant_id_number", "tenant_id", "number", unique=True),
+        Index(
+            "uq_address_tenant_id_number",
+            "tenant_id",
+            "number",
+            unique=True,
+            postgresql_include=["merged_into_id"],  # without it counting those that are shown reads the table
+        ),
         # With the id, which the list by name is sorted by too: of one name there may be thousands.
         Index("ix_address_tenant_id_name_key", "tenant_id", "name_key", "id"),
         Index("ix_address_tenant_id_surname_key", "tenant_id", "surname_key"),
@@ -114,7 +120,8 @@ class AddressReference(db.Model):
     buyer_reference: Mapped[str] = mapped_column(primary_key=True)
     address_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("address.id"))
 
-    __table_args__ = (Index("ix_address_reference_address_id", "tenant_id", "address_id"),)
+    # Without the tenant: the primary key is then the only index that serves the look-up of references.
+    __table_args__ = (Index("ix_address_reference_address_id", "address_id"),)
 
 
 class AddressApart(db.Model):

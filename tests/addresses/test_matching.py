@@ -16,7 +16,6 @@ from portal.addresses.matching import LONGEST_EMAIL, MatchRule, email_key, place
 from portal.addresses.models import Address, AddressReference, NumberRange, Purpose
 from portal.documents import intake
 from portal.documents.models import Document, HeldOrder
-from portal.documents.writing import KEY_COLUMNS, OLDEST_ALIKE
 from portal.extensions import db
 from portal.order import Party
 from portal.platforms.models import Platform
@@ -195,17 +194,6 @@ def test_a_new_buyers_orders_are_held_together_where_the_numbers_end(platform):
     found = address_of_orders()
     assert found.keys() == {"028-1", "028-2"} and len(set(found.values())) == 1
     assert db.session.scalars(select(HeldOrder.order_id)).all() == ["028-3"]
-
-
-@pytest.mark.parametrize("rule", [MatchRule.EMAIL, MatchRule.PLACE])
-def test_looking_into_an_index_that_holds_nothing_else(platform, merchant, rule):
-    """Under the row policy too: both conditions lead to the one entry of the key."""
-    db.session.execute(text("SET LOCAL enable_seqscan = off"))
-    statement = "EXPLAIN " + OLDEST_ALIKE.format(key=KEY_COLUMNS[rule])
-    plan = db.session.connection().exec_driver_sql(statement, ("{a,b}", merchant.tenant_id)).scalars().all()
-    joined = "\n".join(plan)
-    assert f"Index Only Scan using ix_address_{KEY_COLUMNS[rule]}" in joined, joined
-    assert f"AND ({KEY_COLUMNS[rule]} = wanted.key))" in joined, joined
 
 
 def test_two_workers_meet_one_customer_on_two_platforms(app, merchant, platform):
