@@ -127,6 +127,8 @@ def undo(id: int) -> ResponseReturnValue:
 
 def _other(address: Address, form: MergeForm) -> Address | None:
     """The address whose number was typed. None where both cannot be merged; the reason stands at the field."""
+    if not form.number.validate(form):
+        return None
     try:
         return merging.other_address(address, form.number.data or "")
     except merging.MergeRefused as refused:

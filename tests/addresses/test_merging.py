@@ -19,6 +19,7 @@ from portal.scope import tenant
 from tests.addresses.test_matching import a_buyer, merchant, platform, wait_for_somebody_who_waits
 from tests.desk import Desk
 from tests.documents.builders import EPOCH, an_order, planned, write
+from tests.reading import read
 from tests.shipments.builders import a_platform
 
 __all__ = ["merchant", "platform"]  # fixtures
@@ -345,8 +346,10 @@ class TestPages:
         assert "There is no address with the number nobody's." in page.words
 
     def test_a_number_is_asked_for(self, desk, people):
-        page = desk.open(f"/addresses/{people['a'].id}/merge")
-        assert page.fields["number"] == ""
+        path = f"/addresses/{people['a'].id}/merge"
+        assert desk.open(path).fields["number"] == ""
+        assert desk.send(path, 422, stays=str(people["a"].id)).error_of("number") == "This field is required."
+        assert "This field is required." in desk.do(f"/addresses/{people['a'].id}/apart").words
 
     @pytest.mark.parametrize(
         ("typed", "said"),
@@ -354,6 +357,7 @@ class TestPages:
             ("nobody's", "There is no address with the number nobody's."),
             ("{a}", "This is the address itself."),
             ("{b}", "{b} was merged into {c} already."),
+            ("9" * 200, "Field cannot be longer than 120 characters."),
         ],
     )
     def test_a_number_that_cannot_be_meant_is_refused_at_the_field(self, desk, people, typed, said):
@@ -363,7 +367,7 @@ class TestPages:
         path = f"/addresses/{people['a'].id}/merge"
         asked = desk.browser.get(path, query_string={"number": typed})
         assert asked.status_code == 422
-        for page in (desk.send(path, 422, number=typed, stays=str(people["a"].id)),):
+        for page in (read(asked.text), desk.send(path, 422, number=typed, stays=str(people["a"].id))):
             assert page.fields["number"] == typed
             assert said.format(**numbers) in page.error_of("number")
 
