@@ -17,6 +17,7 @@ from alembic.script import ScriptDirectory
 from flask import Flask
 
 from portal import tables
+from portal.addresses import matching
 from portal.config import sqlalchemy_url
 from portal.embedded import Embedded
 from portal.servers import Postgres
@@ -97,6 +98,37 @@ def test_each_step_can_be_taken_back(app, empty):
         migrate(app, empty, command.downgrade, "-1")
         migrate(app, empty, command.upgrade, script.revision)
         assert schema(empty) == there, script.revision
+
+
+def a_row(table: sa.Table, **values: Any) -> dict[str, Any]:
+    """The first row of a table: what its columns ask for, and these values."""
+    asked = [column for column in table.c if column.primary_key or not (column.nullable or column.server_default)]
+    return {column.name: 1 if isinstance(column.type, sa.Integer) else "" for column in asked} | values
+
+
+def test_customers_keep_their_references_and_get_their_keys(app, empty):
+    """Up to 0004 and down again, with a buyer in the table."""
+    migrate(app, empty, command.downgrade, "base")
+    migrate(app, empty, command.upgrade, "0002")
+    buyer = {"name": "Käthe", "street": "Weg 1", "postal_code": "01067", "email": "K@Example.com"}
+    there = sa.MetaData()
+    there.reflect(empty)
+    with empty.begin() as connection:
+        for name in ("tenant", "credential", "number_range", "address_status", "platform"):
+            connection.execute(there.tables[name].insert().values(a_row(there.tables[name])))
+        address = there.tables["address"]
+        connection.execute(address.insert().values(a_row(address, buyer_reference="b", **buyer)))
+    migrate(app, empty, command.upgrade, "0004")
+    with empty.connect() as connection:
+        (found,) = connection.execute(sa.text("SELECT id, email_key, place_key FROM address")).all()
+        assert found.email_key == matching.email_key("K@Example.com")
+        assert found.place_key == matching.place_key("Käthe", "01067", "Weg 1")
+        references = connection.execute(sa.text("SELECT * FROM address_reference")).all()
+        assert [tuple(reference) for reference in references] == [(1, 1, "b", found.id)]
+    migrate(app, empty, command.downgrade, "0002")
+    with empty.connect() as connection:
+        assert connection.scalar(sa.text("SELECT buyer_reference FROM address")) == "b"
+    migrate(app, empty, command.downgrade, "base")
 
 
 def differences(engine: sa.Engine, metadata: sa.MetaData) -> list[Any]:

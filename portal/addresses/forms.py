@@ -1,15 +1,45 @@
-"""The forms of address statuses and number ranges."""
+"""The forms of address statuses, number ranges, matching and merging."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from wtforms import Field, HiddenField, IntegerField, StringField, ValidationError
+from wtforms import Field, HiddenField, IntegerField, RadioField, StringField, ValidationError
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
 
+from portal.addresses.matching import MatchRule
+from portal.addresses.models import Address
 from portal.addresses.numbers import MOST_DIGITS, Numbering, largest
 from portal.addresses.service import LONGEST_NAME, LONGEST_PREFIX
-from portal.typed import Form, one_line
+from portal.lists import LONGEST_SEARCH
+from portal.typed import Form, choices, one_line
+
+# What each rule is called, and what it means.
+RULES = {
+    MatchRule.REFERENCE: (
+        _l("by the marketplace only"),
+        _l(
+            "Orders are one customer’s if the platform gives their buyer the same reference. Whoever buys under "
+            "another reference, or on another platform, is a new customer."
+        ),
+    ),
+    MatchRule.EMAIL: (
+        _l("by the marketplace, else by e-mail address"),
+        _l(
+            "A buyer whose reference is new is the customer who has the same e-mail address, on whichever platform. "
+            "Without an e-mail address he is a new customer."
+        ),
+    ),
+    MatchRule.PLACE: (
+        _l("by the marketplace, else by name, postcode and street"),
+        _l(
+            "A buyer whose reference is new is the customer who has the same name, postcode and street, on whichever "
+            "platform. If one of them is missing he is a new customer."
+        ),
+    ),
+}
 
 
 class RangeForm(Form):
@@ -66,3 +96,31 @@ class StatusForm(RangeForm):
         filters=[one_line],
         description=_l("For your own order, such as “Retail” or “Trade”. May stay empty."),
     )
+
+
+class MatchingForm(Form):
+    """The rule that returning customers are known by."""
+
+    rule = RadioField(
+        _l("A returning customer is known"),
+        choices=choices((rule.value, label) for rule, (label, _) in RULES.items()),
+    )
+
+    def explained(self) -> list[tuple[Field, Any]]:
+        """Each choice with what it means."""
+        return [(option, RULES[MatchRule(option.data)][1]) for option in self.rule]
+
+
+class MergeForm(Form):
+    """Which address is merged with the one at hand, and which of both stays."""
+
+    number = StringField(
+        _l("Number of the other address"), [DataRequired(), Length(max=LONGEST_SEARCH)], filters=[one_line]
+    )
+    stays = RadioField(_l("This one stays"), [InputRequired(_l("Choose the address that stays."))], coerce=int)
+
+    def offer(self, *addresses: Address) -> None:
+        """Let one of these stay; the oldest, unless another one was chosen."""
+        self.stays.choices = choices((address.id, address.number) for address in addresses)
+        if not self.is_submitted():
+            self.stays.data = min(address.id for address in addresses)

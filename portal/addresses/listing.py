@@ -1,4 +1,4 @@
-"""The list of addresses, and the documents of one."""
+"""The list of addresses, the documents of one, and the list of merges."""
 
 from __future__ import annotations
 
@@ -7,16 +7,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import BigInteger, any_, literal, select, union
+from sqlalchemy import BigInteger, any_, func, literal, select, union
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import aliased
 
-from portal.addresses.models import Address
+from portal.addresses.models import Address, AddressMerge, AddressReference
 from portal.documents.models import Document
 from portal.extensions import db
 from portal.lists import Filter, Query, Sort, Window, count_up_to, prefix
+from portal.tenants.models import User
 
 # A search considers this many addresses of each kind of match, and says so where there are more.
 MOST_FOUND = 200
+
+# A customer whose orders come without a reference has one for each of them.
+MOST_REFERENCES = 10
 
 BY_NUMBER = Sort("number", (Address.number,), descending=True)
 BY_NAME = Sort("name", (Address.name_key, Address.id))
@@ -35,6 +40,21 @@ COLUMNS = (
     Address.name_key,
 )
 NEWEST_DOCUMENTS = Sort("date", (Document.ordered_at, Document.id), descending=True)
+NEWEST_MERGES = Sort("merged", (AddressMerge.id,), descending=True)
+KEPT, MERGED = aliased(Address), aliased(Address)
+MERGE_COLUMNS = (
+    AddressMerge.id,
+    AddressMerge.kept_id,
+    KEPT.number.label("kept_number"),
+    KEPT.name.label("kept_name"),
+    AddressMerge.merged_id,
+    MERGED.number.label("merged_number"),
+    MERGED.name.label("merged_name"),
+    func.cardinality(AddressMerge.document_ids).label("documents"),
+    User.name.label("merged_by"),
+    AddressMerge.merged_at,
+    AddressMerge.undone_at,
+)
 DOCUMENT_COLUMNS = (
     Document.id,
     Document.number,
@@ -66,7 +86,14 @@ def find(term: str, most: int = MOST_FOUND) -> tuple[list[int], bool]:
     ids: Sequence[int] = db.session.scalars(
         union(
             *(
-                select(select(Address.id).where(prefix(key, start)).order_by(key).limit(most).subquery().c.id)
+                select(
+                    select(Address.id)
+                    .where(prefix(key, start), Address.merged_into_id.is_(None))
+                    .order_by(key)
+                    .limit(most)
+                    .subquery()
+                    .c.id
+                )
                 for key, start in ((Address.number, term), (Address.name_key, name), (Address.surname_key, name))
             )
         )
@@ -87,5 +114,32 @@ def document_key(row: Any) -> tuple[Any, ...]:
     return (row.ordered_at, row.id)
 
 
+def references(address: Address) -> tuple[Sequence[str], bool]:
+    """By what the marketplaces call this customer, MOST_REFERENCES at most; True if there are more."""
+    wanted = select(AddressReference.buyer_reference).where(AddressReference.address_id == address.id)
+    found = db.session.scalars(wanted.limit(MOST_REFERENCES + 1)).all()
+    return sorted(found[:MOST_REFERENCES]), len(found) > MOST_REFERENCES
+
+
+def merges(window: Window) -> Sequence[Any]:
+    """Which addresses were merged, and whether that was undone, the newest first."""
+    query = (
+        select(*MERGE_COLUMNS)
+        .join(KEPT, KEPT.id == AddressMerge.kept_id)
+        .join(MERGED, MERGED.id == AddressMerge.merged_id)
+        .outerjoin(User, User.id == AddressMerge.merged_by_id)
+    )
+    return db.session.execute(window.on(query)).all()
+
+
+def count_merges() -> int | None:
+    return count_up_to(select(AddressMerge.id))
+
+
+def merge_key(row: Any) -> tuple[Any, ...]:
+    return (row.id,)
+
+
 def _these(query: Query, found: Sequence[int] | None) -> Query:
+    query = query.where(Address.merged_into_id.is_(None))
     return query if found is None else query.where(Address.id == any_(literal(list(found), ARRAY(BigInteger))))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, ForeignKey, Index, func
+from sqlalchemy import BigInteger, ForeignKey, Index, func, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.addresses.numbers import Numbering
@@ -54,14 +55,13 @@ class AddressStatus(db.Model):
 
 
 class Address(db.Model):
-    """A customer. One buyer of a platform is one address, however many workers meet him at once."""
+    """A customer. `platform_id` is where he came from first; one that was merged into another has nothing any more."""
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     tenant_id: Mapped[int]
     status_id: Mapped[int] = mapped_column(ForeignKey("address_status.id"))
     platform_id: Mapped[int] = mapped_column(ForeignKey("platform.id"))
     number: Mapped[str]
-    buyer_reference: Mapped[str]
     name: Mapped[str]
     company: Mapped[str]
     street: Mapped[str]
@@ -77,14 +77,78 @@ class Address(db.Model):
     # Casefolded copies: under a row policy lower() would cost a scan, a plain column does not.
     name_key: Mapped[str]
     surname_key: Mapped[str]
+    # What a returning customer is known by (portal/addresses/matching.py); empty where it is not known.
+    email_key: Mapped[str]
+    place_key: Mapped[str]
+    merged_into_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("address.id"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     status: Mapped[AddressStatus] = relationship()
+    merged_into: Mapped[Address | None] = relationship(remote_side=[id])
 
     __table_args__ = (
-        Index("uq_address_buyer", "tenant_id", "platform_id", "buyer_reference", unique=True),
-        Index("uq_address_tenant_id_number", "tenant_id", "number", unique=True),
+        Index(
+            "uq_address_tenant_id_number",
+            "tenant_id",
+            "number",
+            unique=True,
+            postgresql_include=["merged_into_id"],  # without it counting those that are shown reads the table
+        ),
         # With the id, which the list by name is sorted by too: of one name there may be thousands.
         Index("ix_address_tenant_id_name_key", "tenant_id", "name_key", "id"),
         Index("ix_address_tenant_id_surname_key", "tenant_id", "surname_key"),
+        # With the id: the oldest of those that are alike is wanted.
+        Index(
+            "ix_address_email_key",
+            "tenant_id",
+            "email_key",
+            "id",
+            postgresql_where=text("merged_into_id IS NULL AND email_key <> ''"),
+        ),
+        Index(
+            "ix_address_place_key",
+            "tenant_id",
+            "place_key",
+            "id",
+            postgresql_where=text("merged_into_id IS NULL AND place_key <> ''"),
+        ),
     )
+
+
+class AddressReference(db.Model):
+    """A buyer of a platform, and whose address his orders bear. The key decides that he is one customer."""
+
+    tenant_id: Mapped[int] = mapped_column(primary_key=True)
+    platform_id: Mapped[int] = mapped_column(ForeignKey("platform.id"), primary_key=True)
+    buyer_reference: Mapped[str] = mapped_column(primary_key=True)
+    address_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("address.id"))
+
+    # Without the tenant: the primary key is then the only index that serves the look-up of references.
+    __table_args__ = (Index("ix_address_reference_address_id", "address_id"),)
+
+
+class AddressApart(db.Model):
+    """Two addresses that look alike and belong to two customers, as somebody said."""
+
+    tenant_id: Mapped[int] = mapped_column(primary_key=True)
+    older_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("address.id"), primary_key=True)
+    newer_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("address.id"), primary_key=True)
+
+
+class AddressMerge(db.Model):
+    """One address was merged into another: exactly what was moved, so that it can be moved back."""
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    tenant_id: Mapped[int]
+    kept_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("address.id"))
+    merged_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("address.id"))
+    document_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    buyer_references: Mapped[dict[str, list[str]]] = mapped_column(JSONB)  # by the platform's id
+    merged_by_id: Mapped[int | None] = mapped_column(ForeignKey("app_user.id", ondelete="SET NULL"))
+    merged_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    undone_at: Mapped[datetime | None]
+
+    kept: Mapped[Address] = relationship(foreign_keys=[kept_id])
+    merged: Mapped[Address] = relationship(foreign_keys=[merged_id])
+
+    __table_args__ = (Index("ix_address_merge_newest", "tenant_id", "id"),)

@@ -11,6 +11,7 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
+from portal.addresses.matching import MatchRule
 from portal.addresses.models import Address, AddressStatus, NumberRange, Purpose
 from portal.addresses.numbers import Numbering, largest
 from portal.documents.models import Document
@@ -18,6 +19,7 @@ from portal.errors import Refused
 from portal.extensions import db
 from portal.platforms.models import Platform
 from portal.scope import current_tenant_id
+from portal.tenants.models import Tenant
 
 LONGEST_NAME = 60
 LONGEST_PREFIX = 10
@@ -33,6 +35,12 @@ class NumbersTaken(Refused):
 
 class StatusInUse(Refused):
     """Addresses or platforms have this status."""
+
+
+def choose_rule(rule: MatchRule) -> None:
+    """From the next fetch on returning customers are known by this rule. Addresses that are there stay as they are."""
+    db.session.get_one(Tenant, current_tenant_id()).match_rule = rule
+    db.session.flush()
 
 
 def statuses() -> Sequence[AddressStatus]:

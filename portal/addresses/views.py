@@ -1,16 +1,16 @@
-"""The pages of the address book."""
+"""The pages of the address book, of address statuses and number ranges."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from flask import Blueprint, flash, redirect, render_template, url_for
+from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from flask_login import login_required
 from htmx_flask import request
 
-from portal.addresses import listing, service
+from portal.addresses import listing, returning, service
+from portal.addresses.blueprint import bp
 from portal.addresses.forms import RangeForm, StatusForm
 from portal.addresses.models import Address, AddressStatus, NumberRange
 from portal.extensions import db
@@ -19,13 +19,7 @@ from portal.lists import ID, SMALL_ID, View, page_of
 from portal.tenants.access import require
 from portal.tenants.models import Role
 
-bp = Blueprint("addresses", __name__, url_prefix="/addresses")
-
-
-@bp.before_request
-@login_required
-def _signed_in() -> None:
-    """Nothing here is for those who are not signed in."""
+__all__ = ["bp", "returning"]  # returning's routes are on the same blueprint
 
 
 @bp.get("/")
@@ -59,6 +53,7 @@ def show(id: int) -> ResponseReturnValue:
     return render_template(
         "addresses/_documents.html" if fragment else "addresses/show.html",
         address=address,
+        references=listing.references(address),
         view=view,
         page=page,
         now=datetime.now(UTC),

@@ -7,17 +7,19 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from portal.addresses.matching import MatchRule
 from portal.documents.plan import Settings
 from portal.order import Delivery, Order
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a page came from, for its receipts, and the settings it is planned with."""
+    """Where a page came from, for its receipts, the settings it is planned with, and how customers are known again."""
 
     platform_id: int
     address_status_id: int
     settings: Settings
+    match_rule: MatchRule
     run_id: int | None = None
     attempt: int = 0
     worker: str = ""

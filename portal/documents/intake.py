@@ -19,6 +19,7 @@ from sqlalchemy.exc import DataError, IntegrityError, InternalError, NotSupporte
 
 from portal.documents import writing
 from portal.documents.arrivals import Arrival, Source, Tally
+from portal.documents.customers import Customers
 from portal.documents.models import HeldOrder
 from portal.documents.plan import Draft, Held, NotWanted, Settings, plan
 from portal.documents.revision import Revision, revise
@@ -28,6 +29,7 @@ from portal.order import Collection, Order, Status
 from portal.platforms.models import Platform, RemoteKind
 from portal.scope import current_tenant_id
 from portal.sentences import sentence
+from portal.tenants.models import Tenant
 
 log = structlog.get_logger()
 
@@ -54,8 +56,9 @@ class Planned:
 
 
 def source_of(platform: Platform, **origin: Any) -> Source:
-    """The platform's settings for planning, and `origin` (run_id, attempt, worker, request_id) for the receipts."""
-    return Source(platform.id, platform.address_status_id, settings_of(platform), **origin)
+    """What platform and tenant settle, and `origin` (run_id, attempt, worker, request_id) for the receipts."""
+    rule = db.session.get_one(Tenant, platform.tenant_id).match_rule
+    return Source(platform.id, platform.address_status_id, settings_of(platform), rule, **origin)
 
 
 def plan_page(arrivals: Sequence[Arrival], settings: Settings, refused: str | None = None) -> Planned:
@@ -117,16 +120,15 @@ def write_page(source: Source, planned: Planned, collections: Sequence[Collectio
         elif isinstance(outcome, Draft):
             fresh.append(outcome)
 
-    known = page.known_addresses([draft for draft in fresh if draft.address_id is None])
-    fresh, without_number = _numbered(fresh, known, ranges)
+    customers = page.customers([draft for draft in fresh if draft.address_id is None], source.match_rule)
+    fresh, without_number = _numbered(fresh, customers, ranges)
     held += without_number
     still_held = {order.order_id for order in held}
     page.release_held([(id, newest[id].order.version) for id in outcomes if id not in still_held])
     page_id, document_ids = page.draw_ids(len(fresh))
-    buyers = [draft for draft in fresh if draft.address_id is None]
-    addresses = page.addresses(buyers, known, source.address_status_id, ranges)
+    page.write_customers(customers, source.address_status_id, ranges)
     numbers = ranges.order.draw(len(fresh))
-    page.write_documents(fresh, document_ids, numbers, addresses)
+    page.write_documents(fresh, document_ids, numbers, customers)
     page.write_revisions(revisions)
     changed = [revision for revision in revisions if revision.draft is not None]
     page.write_lines(
@@ -194,27 +196,21 @@ def _plan(order: Order, settings: Settings, refused: str | None) -> Draft | Held
         return Held(order.id, order.version, "unreadable", sentence("The order holds values that make no sense."))
 
 
-def _numbered(fresh: list[Draft], known: dict[str, int], ranges: writing.Ranges) -> tuple[list[Draft], list[Held]]:
-    """Which of the drafts there are numbers left for. The others are held, and a number is drawn for none of them."""
+def _numbered(drafts: list[Draft], customers: Customers, ranges: writing.Ranges) -> tuple[list[Draft], list[Held]]:
+    """Which of the drafts there are numbers left for, their customers told. The others are held, without a number."""
     orders, addresses = ranges.order.numbering.left, ranges.address.numbering.left
-    if min(orders, addresses) >= len(fresh):
-        return fresh, []
     written: list[Draft] = []
     held: list[Held] = []
-    new_buyers: set[str] = set()
-    for draft in fresh:
-        is_known = draft.address_id is not None or draft.buyer_reference in known
-        is_new = not is_known and draft.buyer_reference not in new_buyers
+    for draft in drafts:
         spent = ranges.order if len(written) == orders else None
-        if spent is None and is_new and len(new_buyers) == addresses:
+        if spent is None and len(customers.new) == addresses and customers.is_new(draft):
             spent = ranges.address
         if spent is not None:
             reason = sentence("The number range “%(range)s” has run out. Give it more numbers.", range=spent.name)
             held.append(Held(draft.order.id, draft.order.version, "numbers", reason))
             continue
         written.append(draft)
-        if is_new:
-            new_buyers.add(draft.buyer_reference)
+        customers.add(draft)
     return written, held
 
 

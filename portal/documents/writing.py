@@ -20,8 +20,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import CursorResult
 
+from portal.addresses.matching import MatchRule, email_key, key_of, place_key
 from portal.addresses.numbers import Numbering
 from portal.documents.arrivals import Arrival, Source, Tally, payload_hash
+from portal.documents.customers import Customers
 from portal.documents.models import LineKind, State
 from portal.documents.plan import LONGEST_WORD, Draft, DraftLine, Held, clean
 from portal.documents.revision import Existing, Revision
@@ -29,6 +31,14 @@ from portal.extensions import db
 from portal.order import Collection
 from portal.platforms.models import RemoteKind
 from portal.sentences import kept
+
+# The column of an address that a rule looks into.
+KEY_COLUMNS = {MatchRule.EMAIL: "email_key", MatchRule.PLACE: "place_key"}
+OLDEST_ALIKE = (
+    "SELECT wanted.key, a.id FROM unnest(%s::text[]) AS wanted(key) CROSS JOIN LATERAL ("
+    "SELECT id FROM address WHERE tenant_id = %s AND {key} = wanted.key AND {key} <> '' AND merged_into_id IS NULL "
+    "ORDER BY id LIMIT 1) a"
+)
 
 
 @dataclass
@@ -153,65 +163,74 @@ class Page:
         ).one()
         return row.page, row.documents
 
-    def known_addresses(self, drafts: Sequence[Draft]) -> dict[str, int]:
-        """Buyer reference to address id, for the buyers who have bought before."""
+    def customers(self, drafts: Sequence[Draft], rule: MatchRule) -> Customers:
+        """The buyers among these who have bought before: by their reference, the others by the tenant's rule."""
         if not drafts:
-            return {}
-        references = dict.fromkeys(draft.buyer_reference for draft in drafts)
+            return Customers(rule, {}, {})
         rows = self._run(
             "SELECT a.* FROM unnest(%s::text[]) AS wanted(reference) CROSS JOIN LATERAL ("
-            "SELECT buyer_reference, id FROM address "
+            "SELECT buyer_reference, address_id FROM address_reference "
             "WHERE tenant_id = %s AND platform_id = %s AND buyer_reference = wanted.reference OFFSET 0) a",
-            (texts(references), self.tenant_id, self.platform_id),
+            (texts(dict.fromkeys(draft.buyer_reference for draft in drafts)), self.tenant_id, self.platform_id),
         )
-        return {row.buyer_reference: row.id for row in rows}
+        known = {row.buyer_reference: row.address_id for row in rows}
+        keys = dict.fromkeys(key_of(rule, draft.customer) for draft in drafts if draft.buyer_reference not in known)
+        keys.pop("", None)
+        return Customers(rule, known, self._alike(KEY_COLUMNS[rule], keys) if keys else {})
 
-    def addresses(
-        self, drafts: Sequence[Draft], known: dict[str, int], status_id: int, ranges: Ranges
-    ) -> dict[str, int]:
-        """Buyer reference to address id, for every draft: known, or made with the next number."""
-        buyers: dict[str, Draft] = {}
-        for draft in drafts:
-            buyers.setdefault(draft.buyer_reference, draft)
-        new = [draft for reference, draft in buyers.items() if reference not in known]
-        if new:
-            numbers = ranges.address.draw(len(new))
-            customers = [draft.customer for draft in new]
-            names = [customer.name.casefold() for customer in customers]
+    def write_customers(self, customers: Customers, status_id: int, ranges: Ranges) -> None:
+        """Make the new customers' addresses with the next numbers, and keep the references not known before."""
+        if customers.new:
+            numbers = ranges.address.draw(len(customers.new))
+            parties = [draft.customer for draft, _ in customers.new]
+            names = [party.name.casefold() for party in parties]
             rows = self._run(
-                "INSERT INTO address (tenant_id, platform_id, status_id, number, buyer_reference, name, company, "
+                "INSERT INTO address (tenant_id, platform_id, status_id, number, name, company, "
                 "street, street2, street3, postal_code, city, region, country, phone, email, vat_id, "
-                "name_key, surname_key) "
+                "name_key, surname_key, email_key, place_key) "
                 "SELECT %s, %s, %s, a.* FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], "
                 "%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], "
-                "%s::text[], %s::text[], %s::text[]) AS a RETURNING buyer_reference, id",
+                "%s::text[], %s::text[], %s::text[], %s::text[]) AS a RETURNING number, id",
                 (
                     self.tenant_id,
                     self.platform_id,
                     status_id,
                     texts(numbers),
-                    texts(draft.buyer_reference for draft in new),
-                    texts(customer.name for customer in customers),
-                    texts(customer.company for customer in customers),
-                    texts(customer.street for customer in customers),
-                    texts(customer.street2 for customer in customers),
-                    texts(customer.street3 for customer in customers),
-                    texts(customer.postal_code for customer in customers),
-                    texts(customer.city for customer in customers),
-                    texts(customer.region for customer in customers),
-                    texts(customer.country for customer in customers),
-                    texts(customer.phone for customer in customers),
-                    texts(customer.email for customer in customers),
-                    texts(customer.vat_id for customer in customers),
+                    texts(party.name for party in parties),
+                    texts(party.company for party in parties),
+                    texts(party.street for party in parties),
+                    texts(party.street2 for party in parties),
+                    texts(party.street3 for party in parties),
+                    texts(party.postal_code for party in parties),
+                    texts(party.city for party in parties),
+                    texts(party.region for party in parties),
+                    texts(party.country for party in parties),
+                    texts(party.phone for party in parties),
+                    texts(party.email for party in parties),
+                    texts(party.vat_id for party in parties),
                     texts(names),
                     texts(name.rpartition(" ")[2] for name in names),
+                    texts(email_key(party.email) for party in parties),
+                    texts(place_key(party.name, party.postal_code, party.street) for party in parties),
                 ),
             )
-            return known | {row.buyer_reference: row.id for row in rows}
-        return known
+            made = {row.number: row.id for row in rows}
+            for number, (_, customer) in zip(numbers, customers.new, strict=True):
+                customer.address_id = made[number]
+        if customers.references:
+            self._run(
+                "INSERT INTO address_reference (tenant_id, platform_id, buyer_reference, address_id) "
+                "SELECT %s, %s, r.* FROM unnest(%s::text[], %s::bigint[]) AS r",
+                (
+                    self.tenant_id,
+                    self.platform_id,
+                    texts(customers.references),
+                    values(customer.address_id for customer in customers.references.values()),
+                ),
+            )
 
     def write_documents(
-        self, drafts: Sequence[Draft], ids: list[int], numbers: list[str], addresses: dict[str, int]
+        self, drafts: Sequence[Draft], ids: list[int], numbers: list[str], customers: Customers
     ) -> None:
         if not drafts:
             return
@@ -238,7 +257,7 @@ class Page:
                 self.platform_id,
                 values(ids),
                 texts(numbers),
-                values(draft.address_id or addresses[draft.buyer_reference] for draft in drafts),
+                values(customers.address_of(draft) for draft in drafts),
                 texts(order.id for order in orders),
                 texts(clean(order.channel) for order in orders),
                 texts(draft.state.value for draft in drafts),
@@ -424,6 +443,11 @@ class Page:
             "repeated = repeated + %s WHERE id = %s AND attempt = %s",
             (tally.orders, tally.created, tally.changed, tally.held, tally.repeated, run_id, attempt),
         )
+
+    def _alike(self, column: str, keys: Iterable[str]) -> dict[str, int]:
+        """Key to address id, of the oldest address that bears the key and was not merged into another."""
+        rows = self._run(OLDEST_ALIKE.format(key=column), (texts(keys), self.tenant_id))
+        return {row.key: row.id for row in rows}
 
     def _lines(self, document_ids: list[int]) -> dict[int, list[DraftLine]]:
         lines: dict[int, list[DraftLine]] = {}

@@ -9,6 +9,7 @@ from flask_login import UserMixin
 from sqlalchemy import ForeignKey, Index, func, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from portal.addresses.matching import MatchRule
 from portal.extensions import db
 
 
@@ -27,6 +28,7 @@ class Tenant(db.Model):
     name: Mapped[str]
     customer_number: Mapped[str] = mapped_column(unique=True)
     time_zone: Mapped[str] = mapped_column(server_default="Europe/Berlin")
+    match_rule: Mapped[MatchRule] = mapped_column(server_default=MatchRule.REFERENCE.value)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

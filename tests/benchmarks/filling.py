@@ -36,6 +36,9 @@ Petra,Käthe,Dirk,Ole,Marie}'::text[])[1 + i % 20]$$;
 CREATE FUNCTION pg_temp.surname(i bigint) RETURNS text LANGUAGE sql IMMUTABLE AS
 $$SELECT ('{Müller,Schmidt,Öztürk,Nowak,Fischer,Großmann,Petersen,Kaya,Weiß,Lang}'::text[])
 [1 + pg_temp.any_of(i, 3, 10)] || CASE WHEN i % 3 = 0 THEN '-' || substr(md5(i::text), 1, 5) ELSE '' END$$;
+CREATE FUNCTION pg_temp.place_key(name text, postal_code text, street text) RETURNS text LANGUAGE sql IMMUTABLE AS
+$$SELECT left(encode(sha256(convert_to(replace(lower(name || E'\\n' || postal_code || E'\\n' || street), 'ß', 'ss'),
+'UTF8')), 'hex'), 32)$$;
 CREATE FUNCTION pg_temp.placed(i bigint, total bigint) RETURNS timestamptz LANGUAGE sql STABLE AS
 $$SELECT date_trunc('second', now()) - (total - i) * interval '{days} days' / total - interval '2 hours'$$;
 """.replace("{days}", str(DAYS))
@@ -55,13 +58,17 @@ DELIVERY = (
 # One after the other; those of a tuple at the same time, each in a connection of its own.
 TABLES: Sequence[Sequence[str]] = (
     (
-        "INSERT INTO address (id, tenant_id, platform_id, status_id, number, buyer_reference, name, company, street, "
-        "street2, street3, postal_code, city, region, country, phone, email, vat_id, name_key, surname_key) "
-        "SELECT %(address)s + i, %(tenant)s, %(platform)s, %(status)s, (10000 + i)::text, pg_temp.buyer(i), "
+        "INSERT INTO address (id, tenant_id, platform_id, status_id, number, name, company, street, street2, street3, "
+        "postal_code, city, region, country, phone, email, vat_id, name_key, surname_key, email_key, place_key) "
+        "SELECT %(address)s + i, %(tenant)s, %(platform)s, %(status)s, (10000 + i)::text, "
         "n.first || ' ' || n.last, '', 'Lange Straße ' || i %% 180, '', '', '60311', 'Frankfurt am Main', '', 'DE', "
-        "'', pg_temp.buyer(i), '', lower(n.first || ' ' || n.last), lower(n.last) "
+        "'', pg_temp.buyer(i), '', lower(n.first || ' ' || n.last), lower(n.last), pg_temp.buyer(i), "
+        "pg_temp.place_key(n.first || ' ' || n.last, '60311', 'Lange Straße ' || i %% 180) "
         "FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS i, "
         "LATERAL (SELECT pg_temp.first_name(i) AS first, pg_temp.surname(i) AS last) n WHERE i %% 10 <> 9",
+        "INSERT INTO address_reference (tenant_id, platform_id, buyer_reference, address_id) "
+        "SELECT %(tenant)s, %(platform)s, pg_temp.buyer(i), %(address)s + i "
+        "FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS i WHERE i %% 10 <> 9",
         "INSERT INTO document (id, tenant_id, platform_id, address_id, type, number, order_id, sales_channel, state, "
         "fulfilled_by, ordered_at, document_date, ship_by, currency, total, delivery, purchase_order, programs, "
         "replaces, cancel_requested, version, created_at) "

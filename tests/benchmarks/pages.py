@@ -60,6 +60,7 @@ PAGES = {
     "addresses by name": "/addresses/?sort=name",
     "addresses by name, second": "/addresses/?sort=name > next",
     "addresses, search": "/addresses/?q=s",
+    "doubles": "/addresses/doubles",
     "shipments": "/shipments/",
     "shipments, second": "/shipments/ > next",
     "shipments confirmed": "/shipments/?state=confirmed",

@@ -40,6 +40,11 @@ PAGES = {
     "carrier": "/shipments/carriers/{carrier}",
     "addresses": "/addresses/",
     "address": "/addresses/{address}",
+    "address-merge": "/addresses/{address}/merge",
+    "address-pair": "/addresses/{address}/merge?number={other}",
+    "matching": "/addresses/matching",
+    "doubles": "/addresses/doubles",
+    "merges": "/addresses/merges",
     "statuses": "/addresses/statuses",
     "status": "/addresses/statuses/{status}",
     "status-new": "/addresses/statuses/new",
@@ -104,6 +109,8 @@ def ids(installation: Installation, context: BrowserContext, page: Page) -> dict
     for name, path in lists.items():
         page.goto(url + path)
         found[name] = re.findall(r"\d+", page.locator("tr[data-href]").first.get_attribute("data-href") or "")[-1]
+    page.goto(f"{url}/addresses/")
+    found["other"] = page.locator("tr[data-href] th").nth(1).inner_text()
     found["order"] = amazon.place_one("plain")
     return found
 

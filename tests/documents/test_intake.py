@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, func, select, text
 
+from portal.addresses.matching import MatchRule
 from portal.addresses.models import Address, AddressStatus, NumberRange
 from portal.documents import intake
 from portal.documents.models import Document, DocumentLine, HeldOrder, Receipt
@@ -180,7 +182,10 @@ def test_names_with_quotes_backslashes_braces_and_control_characters_arrive(sour
     assert names == {'Q"uote \\back {brace}, NULL 山', "NULL"}
 
 
-def test_a_page_costs_the_same_number_of_statements_whatever_its_size(source):
+@pytest.mark.parametrize("rule", list(MatchRule))
+def test_a_page_costs_the_same_number_of_statements_whatever_its_size(source, rule):
+    source = replace(source, match_rule=rule)
+
     def statements(orders):
         seen = []
         listener = lambda *arguments: seen.append(arguments[2])  # noqa: E731

@@ -17,7 +17,7 @@ from sqlalchemy import Engine, func, select, text
 
 from jobs import scheduler
 from jobs.queues import queue
-from portal.addresses.models import Address, NumberRange, Purpose
+from portal.addresses.models import Address, AddressReference, NumberRange, Purpose
 from portal.automation.models import Run, RunState
 from portal.credentials.models import Credential
 from portal.documents.models import Document, DocumentLine, HeldOrder, Receipt
@@ -194,7 +194,8 @@ class Shop:
             assert drawn[Purpose.ORDER] == len(order_ids) + 1
 
             addresses = db.session.scalars(select(Address)).all()
-            assert len({address.buyer_reference for address in addresses}) == len(addresses)
+            buyers = db.session.scalars(select(AddressReference.address_id)).all()
+            assert sorted(buyers) == sorted(address.id for address in addresses)
             assert {document.address_id for document in documents.values()} == {address.id for address in addresses}
             numbers = sorted(int(address.number) for address in addresses)
             assert numbers == list(range(numbers[0], numbers[0] + len(addresses))) if numbers else True

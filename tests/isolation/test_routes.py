@@ -22,6 +22,7 @@ KINDS = {
     ("credentials", "id"): "credential",
     ("documents", "id"): "document",
     ("held", "id"): "held_order",
+    ("merges", "id"): "address_merge",
     ("jobs", "id"): "run",
     ("platforms", "id"): "platform",
     ("shipments", "id"): "shipment",

@@ -1,0 +1,147 @@
+"""The pages of returning customers: the rule they are known by, addresses that look alike, and merges."""
+
+from __future__ import annotations
+
+from flask import flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_login import current_user
+from htmx_flask import request
+
+from portal.addresses import doubles, listing, merging, service
+from portal.addresses.blueprint import bp
+from portal.addresses.forms import MatchingForm, MergeForm
+from portal.addresses.matching import MatchRule
+from portal.addresses.models import Address, AddressMerge
+from portal.extensions import db
+from portal.lists import ID, View, Window, encoded_key, page_of
+from portal.tenants.access import require
+from portal.tenants.models import Role
+from portal.tenants.session import current_tenant
+
+
+@bp.get("/matching")
+def matching() -> ResponseReturnValue:
+    form = MatchingForm(formdata=None, rule=current_tenant().match_rule.value)
+    return render_template("addresses/matching.html", form=form)
+
+
+@bp.post("/matching")
+def update_matching() -> ResponseReturnValue:
+    require(Role.ADMIN)
+    form = MatchingForm()
+    if form.validate_on_submit():
+        service.choose_rule(MatchRule(form.rule.data))
+        flash(_("The rule is saved. It holds from the next fetch on."), "success")
+        return redirect(url_for("addresses.matching"))
+    return render_template("addresses/matching.html", form=form), 422
+
+
+@bp.get("/doubles")
+def doubles_index() -> ResponseReturnValue:
+    view = View.of_request("addresses.doubles_index", lambda values: (doubles.NEWEST,))
+    page = page_of(view, doubles.rows, doubles.key_of, None)
+    last = None
+    if page.next is None:
+        last = doubles.last_looked_at(Window(view.sort) if view.backwards else view.window)
+    fragment = request.htmx and not request.htmx.history_restore_request
+    return render_template(
+        "addresses/_doubles.html" if fragment else "addresses/doubles.html",
+        page=page,
+        last=last,
+        further=view.url(after=encoded_key((last,))) if last else None,
+        looked_at=doubles.MOST_LOOKED_AT,
+    )
+
+
+@bp.get(f"/{ID}/merge")
+def compare(id: int) -> ResponseReturnValue:
+    """The address beside the one that ?number= names; without, the question for its number."""
+    require(Role.ADMIN)
+    address: Address = db.get_or_404(Address, id)
+    form = MergeForm(formdata=request.args)
+    if not form.number.data:
+        return render_template("addresses/merge.html", address=address, form=form)
+    other = _other(address, form)
+    if other is None:
+        return render_template("addresses/merge.html", address=address, form=form), 422
+    return _side_by_side(address, other, form)
+
+
+@bp.post(f"/{ID}/merge")
+def merge(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    address: Address = db.get_or_404(Address, id)
+    form = MergeForm()
+    other = _other(address, form)
+    if other is None:
+        return render_template("addresses/merge.html", address=address, form=form), 422
+    form.offer(address, other)
+    if not form.validate_on_submit():
+        return _side_by_side(address, other, form), 422
+    kept, merged = (address, other) if form.stays.data == address.id else (other, address)
+    try:
+        merging.merge(kept, merged, current_user.id)
+    except merging.MergeRefused as refused:
+        form.number.errors = [str(refused)]
+        return render_template("addresses/merge.html", address=address, form=form), 422
+    flash(_("%(merged)s is merged into %(kept)s.", merged=merged.number, kept=kept.number), "success")
+    return redirect(url_for("addresses.show", id=kept.id))
+
+
+@bp.post(f"/{ID}/apart")
+def keep_apart(id: int) -> ResponseReturnValue:
+    """The address and the one whose number is sent are two customers."""
+    require(Role.ADMIN)
+    address: Address = db.get_or_404(Address, id)
+    form = MergeForm()
+    other = _other(address, form)
+    if other is None:
+        flash(form.number.errors[0], "warning")
+    else:
+        merging.keep_apart(address, other)
+        flash(_("%(one)s and %(other)s are kept as two customers.", one=address.number, other=other.number), "success")
+    return redirect(url_for("addresses.doubles_index"))
+
+
+@bp.get("/merges")
+def merges() -> ResponseReturnValue:
+    view = View.of_request("addresses.merges", lambda values: (listing.NEWEST_MERGES,))
+    page = page_of(view, listing.merges, listing.merge_key, listing.count_merges())
+    fragment = request.htmx and not request.htmx.history_restore_request
+    return render_template("addresses/_merges.html" if fragment else "addresses/merges.html", page=page)
+
+
+@bp.post(f"/merges/{ID}/undo")
+def undo(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    done: AddressMerge = db.get_or_404(AddressMerge, id)
+    try:
+        merging.undo(done)
+    except merging.UndoRefused as refused:
+        flash(str(refused), "warning")
+    else:
+        flash(_("%(number)s is an address of its own again.", number=done.merged.number), "success")
+    return redirect(url_for("addresses.merges"))
+
+
+def _other(address: Address, form: MergeForm) -> Address | None:
+    """The address whose number was typed. None where both cannot be merged; the reason stands at the field."""
+    if not form.number.validate(form):
+        return None
+    try:
+        return merging.other_address(address, form.number.data or "")
+    except merging.MergeRefused as refused:
+        form.number.errors = [str(refused)]
+        return None
+
+
+def _side_by_side(address: Address, other: Address, form: MergeForm) -> str:
+    form.offer(address, other)
+    both = sorted((address, other), key=lambda one: one.id)
+    return render_template(
+        "addresses/pair.html",
+        address=address,
+        form=form,
+        sides=[(one, listing.count_documents(one)) for one in both],
+    )
