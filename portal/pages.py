@@ -13,11 +13,12 @@ def register(app: Flask) -> None:
     from portal.credentials import views as credentials
     from portal.documents import views as documents
     from portal.held import views as held
+    from portal.masterdata import views as masterdata
     from portal.platforms import views as platforms
     from portal.shipments import views as shipments
     from portal.tenants import views as tenants
 
-    parts = (tenants, dashboard, documents, held, shipments, addresses, platforms, credentials, automation)
+    parts = (tenants, dashboard, documents, held, shipments, addresses, platforms, masterdata, credentials, automation)
     for part in (*parts, search, events):
         app.register_blueprint(part.bp)
     api.register(app)

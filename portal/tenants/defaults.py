@@ -7,6 +7,7 @@ from flask_babel import gettext as _
 from portal.addresses.models import AddressStatus, NumberRange, Purpose
 from portal.addresses.numbers import largest
 from portal.extensions import db
+from portal.masterdata import service as masterdata
 from portal.scope import current_tenant_id
 from portal.shipments.carriers import default_carriers
 
@@ -16,7 +17,7 @@ FIRST_ADDRESS = 1_000_000
 
 
 def add_defaults() -> None:
-    """Give the tenant in scope its number ranges, an address status and the usual carriers."""
+    """Give the tenant in scope its number ranges, an address status, the usual carriers, and its master data."""
     tenant_id = current_tenant_id()
     customers = NumberRange(
         tenant_id=tenant_id,
@@ -43,4 +44,5 @@ def add_defaults() -> None:
         ]
     )
     default_carriers()
+    masterdata.add_defaults()
     db.session.flush()
