@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from flask_babel import format_date
 from flask_babel import gettext as _
-from sqlalchemy import Integer, case, insert, select
+from sqlalchemy import BigInteger, case, insert, select
 from sqlalchemy.orm import joinedload
 
 from portal.errors import Refused
@@ -22,7 +22,7 @@ from portal.scope import current_tenant_id
 
 # As people name them: the standard first.
 RANKS = {tax_class: rank for rank, tax_class in enumerate(TaxClass)}
-RANK = case(RANKS, value=TaxRate.tax_class).cast(Integer)
+RANK = case(RANKS, value=TaxRate.tax_class).cast(BigInteger)
 BY_COUNTRY = Sort("country", (TaxRate.country, RANK, TaxRate.valid_from))
 
 
@@ -112,7 +112,9 @@ def take_over(chosen: Collection[str]) -> list[Difference]:
         else:
             _write(own[rate.country, rate.tax_class, rate.valid_from], rate, codes[rate.country, rate.rate])
     if new:
-        db.session.execute(insert(TaxRate), [{"tenant_id": current_tenant_id(), **values} for values in new])
+        # With nulls rendered: else rows with and without an end would go in statements of their own.
+        written = [{"tenant_id": current_tenant_id(), **values} for values in new]
+        db.session.execute(insert(TaxRate), written, execution_options={"render_nulls": True})
     db.session.flush()
     return found
 
