@@ -9,7 +9,7 @@ remains each country's law.
 Source: European Commission, Taxes in Europe Database (TEDB), as republished by github.com/vatnode/eu-vat-rates-data
 (standard rates and their days as of 2026-08-26, reduced rates as of 2026-03-27). Days of changes to reduced rates:
 national law, namely Czechia 349/2023 Sb., Estonia's KMS § 15, Finland's AVL 85 §, Lithuania XV-287, Luxembourg's law
-of 26 October 2022, Romania 141/2025, Slovakia 278/2024 Z. z., Sweden's prop. 2025/26:55. Looked up on 2026-11-26.
+of 26 October 2022, Romania 141/2025, Slovakia 278/2024 Z. z., Sweden's prop. 2025/26:55.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from decimal import Decimal
 from portal.masterdata.models import TaxClass
 from portal.masterdata.periods import DAY, Rate
 
+LOOKED_UP = date(2026, 11, 26)
 BEGINNING = date(2021, 7, 1)
 
 # The rates by the day from which they are taken: None from the day on which there is none any more.

@@ -61,7 +61,7 @@ class PercentField(DecimalField):
 
 
 class RateForm(Form):
-    """A tax rate. The country is one of the EU's, or any other by its two letters."""
+    """A tax rate. The country is one of the EU's, or any other by its two letters; of the codes 0 stands for none."""
 
     country = SelectField(_l("Country"))
     other_country = StringField(
@@ -113,6 +113,10 @@ class RateForm(Form):
     def validate_valid_until(self, field: Field) -> None:
         if field.data and self.valid_from.data and field.data < self.valid_from.data:
             raise ValidationError(_("The last day lies before the first one."))
+
+    def validate_tax_code(self, field: Field) -> None:
+        if field.data == 0:
+            raise ValidationError(_("Choose a tax code, or make one first."))
 
     def validate_rate(self, field: Field) -> None:
         if field.data is not None and field.data.as_tuple().exponent < -MOST_DECIMALS:

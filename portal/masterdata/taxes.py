@@ -110,7 +110,6 @@ def tax_rates() -> ResponseReturnValue:
         countries=_by_name(rates.countries()),
         country_name=country_name,
         tax_classes=TAX_CLASSES,
-        percent=rates.percent,
         today=datetime.now(get_timezone()).date(),
     )
 
@@ -247,21 +246,22 @@ def _rate_saved(form: RateForm) -> ResponseReturnValue:
 def _with_choices(form: RateForm, row: TaxRate | None = None) -> RateForm:
     form.show_choices()
     offered = service.offered_codes(row.tax_code_id if row else None)
-    form.tax_code.choices = choices((code.id, _named(code)) for code in offered)
+    form.tax_code.choices = choices([(0, "–"), *((code.id, _named(code)) for code in offered)])
     return form
 
 
 def _eu_page(problem: str | None = None) -> str:
-    by_country: dict[str, list[Difference]] = {}
-    for difference in rates.comparison():
+    found, by_country = rates.comparison(), dict[str, list[Difference]]()
+    for difference in found:
         by_country.setdefault(difference.rate.country, []).append(difference)
     return render_template(
         "masterdata/eu.html",
         problem=problem,
+        differs=any(difference.step != Step.SAME for difference in found),
         countries=sorted(by_country.items(), key=lambda pair: country_name(pair[0])),
         country_name=country_name,
         tax_classes=TAX_CLASSES,
-        percent=rates.percent,
+        looked_up=eu_rates.LOOKED_UP,
     )
 
 

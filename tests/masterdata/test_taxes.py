@@ -137,6 +137,7 @@ class TestRates:
             ({"rate": "-1"}, "rate", "Number must be between 0 and 100."),
             ({"rate": "9" * 400}, "rate", "Number must be between 0 and 100."),
             ({"rate": "8.1234"}, "rate", "A rate has at most 3 decimals."),
+            ({"tax_code": "0"}, "tax_code", "Choose a tax code, or make one first."),
         ],
     )
     def test_what_cannot_be_is_said_at_its_field_and_what_was_typed_stays(self, desk, swiss, change, field, said):
@@ -144,7 +145,7 @@ class TestRates:
         assert kept(desk) == []
 
     def test_a_code_or_class_that_is_not_offered_is_refused(self, desk, swiss):
-        for change in ({"tax_code": "0"}, {"tax_code": "x"}, {"tax_class": "luxury"}, {"country": "XX"}):
+        for change in ({"tax_code": "999999999"}, {"tax_code": "x"}, {"tax_class": "luxury"}, {"country": "XX"}):
             desk.send("/masterdata/tax-rates/new", 422, **swiss | change)
         assert kept(desk) == []
 
@@ -215,7 +216,9 @@ class TestRates:
         assert len(desk.open("/masterdata/tax-rates/?country=nowhere").rows) == 50
         assert "No tax rate matches" in desk.open("/masterdata/tax-rates/?country=CH").words
 
-    @pytest.mark.parametrize("key", ["x", "WyJERSIsMCwieCJd", "WyJERSIsMCwxXQ", "WyJERSIsMTA5OTUxMTYyNzc3NiwiMjAyNi0wMS0wMSJd"])
+    @pytest.mark.parametrize(
+        "key", ["x", "WyJERSIsMCwieCJd", "WyJERSIsMCwxXQ", "WyJERSIsMTA5OTUxMTYyNzc3NiwiMjAyNi0wMS0wMSJd"]
+    )
     def test_a_page_that_never_was_is_the_first(self, desk, key):
         assert len(desk.open(f"/masterdata/tax-rates/?after={key}").rows) == 50
 
@@ -262,7 +265,9 @@ class TestTakingOver:
             assert {found.step for found in rates.comparison()} == {Step.SAME}
             assert db.session.scalar(select(TaxCode.name).where(TaxCode.code == "FR 5.5")) == "VAT France 5.5 %"
         assert kept(desk, "FI")[-1] == (date(2024, 9, 1), None, Decimal("25.5"), "FI 25.5")
-        assert desk.open("/masterdata/tax-rates/eu").all("input", type="checkbox") == []
+        page = desk.open("/masterdata/tax-rates/eu")
+        assert "there is nothing to take over" in page.words
+        assert page.all("input", type="checkbox") == []
 
     def test_a_tenant_costs_a_few_statements_however_many_rates_there_are(self, desk):
         with desk.inside():
