@@ -260,6 +260,11 @@ def _typed(value: Any, kind: type) -> Any:
         except ValueError:
             return None
         return moment if moment.tzinfo else None
+    if kind is date and isinstance(value, str):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            return None
     if kind is int:
         return value if type(value) is int and abs(value) <= BIGGEST_INT else None
     if isinstance(value, str) and "\x00" not in value:

@@ -118,6 +118,7 @@ NAVIGATION = (
     Entry("shipments.index", _l("Shipping"), "truck", "messages"),
     Entry("addresses.index", _l("Addresses"), "address-book"),
     Entry("platforms.index", _l("Platforms"), "building-store", "to_connect"),
+    Entry("masterdata.index", _l("Master data"), "table"),
     Entry("credentials.index", _l("Credentials"), "key"),
     Entry("jobs.index", _l("Jobs"), "list-check"),
 )

@@ -7,7 +7,7 @@ from flask_babel import gettext as _
 from portal.addresses.models import AddressStatus, NumberRange, Purpose
 from portal.addresses.numbers import largest
 from portal.extensions import db
-from portal.masterdata.models import PaymentMethod, PaymentTerms, ShippingMethod, TaxSettings
+from portal.masterdata import service as masterdata
 from portal.scope import current_tenant_id
 from portal.shipments.carriers import default_carriers
 
@@ -17,7 +17,7 @@ FIRST_ADDRESS = 1_000_000
 
 
 def add_defaults() -> None:
-    """Give the tenant in scope its number ranges, an address status, one of what documents need, and carriers."""
+    """Give the tenant in scope its number ranges, an address status, the usual carriers, and its master data."""
     tenant_id = current_tenant_id()
     customers = NumberRange(
         tenant_id=tenant_id,
@@ -41,11 +41,8 @@ def add_defaults() -> None:
                 last_number=largest(DIGITS),
             ),
             AddressStatus(tenant_id=tenant_id, name=_("Marketplace customers"), number_range=customers),
-            PaymentMethod(tenant_id=tenant_id, name=_("Marketplace")),
-            PaymentTerms(tenant_id=tenant_id, name=_("Paid at the marketplace")),
-            ShippingMethod(tenant_id=tenant_id, name=_("Standard")),
-            TaxSettings(tenant_id=tenant_id),
         ]
     )
     default_carriers()
+    masterdata.add_defaults()
     db.session.flush()

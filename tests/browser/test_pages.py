@@ -56,6 +56,20 @@ PAGES = {
     "platform-edit": "/platforms/{platform}/edit",
     "platform-defaults": "/platforms/{platform}/defaults",
     "platform-disconnect": "/platforms/{platform}/disconnection",
+    "masterdata": "/masterdata/",
+    "payment-methods": "/masterdata/payment-methods/",
+    "payment-method": "/masterdata/payment-methods/{payment_method}",
+    "payment-terms": "/masterdata/payment-terms/",
+    "payment-terms-new": "/masterdata/payment-terms/new",
+    "shipping-methods": "/masterdata/shipping-methods/",
+    "tax-codes": "/masterdata/tax-codes/",
+    "tax-code": "/masterdata/tax-codes/{tax_code}",
+    "tax-rates": "/masterdata/tax-rates/",
+    "tax-rates-none": "/masterdata/tax-rates/?country=CH",
+    "tax-rate": "/masterdata/tax-rates/{tax_rate}",
+    "tax-rate-new": "/masterdata/tax-rates/new",
+    "tax-rates-eu": "/masterdata/tax-rates/eu",
+    "taxes": "/masterdata/taxes",
     "credentials": "/credentials/",
     "credential": "/credentials/{credential}",
     "credential-new": "/credentials/new",
@@ -103,6 +117,9 @@ def ids(installation: Installation, context: BrowserContext, page: Page) -> dict
         "platform": "/platforms/",
         "credential": "/credentials/",
         "carrier": "/shipments/carriers",
+        "payment_method": "/masterdata/payment-methods/",
+        "tax_code": "/masterdata/tax-codes/",
+        "tax_rate": "/masterdata/tax-rates/",
         "job": "/jobs/",
     }
     found = {}
@@ -123,7 +140,7 @@ def pictures(request: pytest.FixtureRequest) -> Iterator[Path | None]:
     yield Path(folder) if folder else None
 
 
-@pytest.mark.timeout(400)  # some thirty pages, each at two looks
+@pytest.mark.timeout(600)  # some fifty pages, each at two looks
 def test_no_page_keeps_anybody_out(
     installation: Installation, page: Page, ids: dict[str, str], pictures: Path | None
 ) -> None:

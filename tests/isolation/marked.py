@@ -48,7 +48,7 @@ SENSIBLE: dict[str, Any] = {
     "shipment.state": "failed",
     "shipment.tracking_number": "{term}",
 }
-WORDLESS = {"shipment_item", "address_apart"}
+WORDLESS = {"shipment_item", "address_apart", "platform_address"}
 # What refers to a row without the database knowing.
 LOOSE = {
     "page_id": "intake_page",
@@ -56,7 +56,12 @@ LOOSE = {
     "document_id": "document",
     "collection_id": "cloud_collection",
     "platform_id": "platform",
+    "payment_terms_id": "payment_terms",
+    "payment_method_id": "payment_method",
+    "shipping_method_id": "shipping_method",
 }
+# What a tenant has one of from the beginning.
+ONLY_ONE = {"tax_settings"}
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,8 @@ def fill(owner: sa.Engine, merchant: Merchant, mark: str, term: str) -> Marked:
             if table.name in ("tenant", "cloud_account"):  # the merchant's own, whose name bears the mark
                 wanted = table.select().where(table.c.id == marked.owner_of(table))
             else:
+                if table.name in ONLY_ONE:
+                    connection.execute(table.delete().where(owner_column(table) == marked.owner_of(table)))
                 wanted = table.insert().values(_values(table, marked)).returning(*table.c)
             row = dict(connection.execute(wanted).mappings().one())
             assert mark in repr(row) or table.name in WORDLESS, f"Nothing in {table.name} bears the mark"

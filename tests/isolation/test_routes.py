@@ -28,6 +28,11 @@ KINDS = {
     ("shipments", "id"): "shipment",
     ("statuses", "id"): "address_status",
     ("numbers", "id"): "number_range",
+    ("payment-methods", "id"): "payment_method",
+    ("payment-terms", "id"): "payment_terms",
+    ("shipping-methods", "id"): "shipping_method",
+    ("tax-codes", "id"): "tax_code",
+    ("tax-rates", "id"): "tax_rate",
     ("users", "id"): "app_user",
 }
 # Of the cloud's API, with the column that holds what stands in the address.
@@ -117,6 +122,7 @@ def test_the_same_routes_show_what_is_ones_own(app, browser, second):
 
 
 LISTS = {"/documents/", "/held/", "/addresses/", "/shipments/", "/shipments/carriers", "/platforms/", "/credentials/"}
+LISTS |= {f"/masterdata/{kind}/" for kind in ("payment-methods", "payment-terms", "shipping-methods", "tax-codes")}
 
 
 def test_no_page_without_an_id_shows_what_is_a_neighbours(app, browser, first, second):
@@ -173,6 +179,20 @@ def test_nothing_of_a_neighbours_is_found(client_of, first, second, address):
         (
             "/shipments/documents/{own_document}",
             {"carrier": "{carrier}", "tracking_number": "00340434161094000001", "quantity-1": "1"},
+        ),
+        (
+            "/masterdata/tax-rates/new",
+            {
+                "country": "DE",
+                "tax_class": "zero",
+                "valid_from": "2026-01-01",
+                "rate": "0",
+                "tax_code": "{tax_code}",
+            },
+        ),
+        (
+            "/masterdata/taxes",
+            {"home_country": "DE", "reverse_charge_code": "{tax_code}", "export_code": "0", "collected_code": "0"},
         ),
         ("/shipments/{own_shipment}/retry", {"carrier": "{carrier}", "tracking_number": "00340434161094000001"}),
     ],

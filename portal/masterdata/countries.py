@@ -1,0 +1,26 @@
+"""Countries by their two letters (ISO 3166-1), in the reader's language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from babel import Locale
+from flask_babel import get_locale
+
+# What Unicode's list has of two letters besides countries.
+NO_COUNTRIES = frozenset({"EU", "EZ", "QO", "UN", "XA", "XB", "ZZ"})
+
+
+def is_country(code: str) -> bool:
+    """True for the two capital letters of a country."""
+    return len(code) == 2 and code.isalpha() and code not in NO_COUNTRIES and code in _names()
+
+
+def country_name(code: str) -> str:
+    """The country's name, or the code where it is none."""
+    return str(_names().get(code, code))
+
+
+def _names() -> Mapping[str, str]:
+    names: Mapping[str, str] = (get_locale() or Locale("en")).territories
+    return names

@@ -1,0 +1,291 @@
+"""The pages of taxes: codes, rates, and where the tenant pays."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+
+from flask import flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import get_timezone
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from htmx_flask import request
+from wtforms import SelectField
+
+from portal.extensions import db
+from portal.lists import SMALL_ID, Filter, View, page_of
+from portal.masterdata import eu_rates, rates, service
+from portal.masterdata.blueprint import bp
+from portal.masterdata.countries import country_name, is_country
+from portal.masterdata.forms import TAX_CLASSES, CodeForm, RateForm, SettingsForm
+from portal.masterdata.models import TaxCode, TaxRate, TaxSettings
+from portal.masterdata.periods import Difference, Step
+from portal.tenants.access import require
+from portal.tenants.models import Role
+from portal.typed import choices
+
+FILTERS = (Filter("country", _l("Country"), lambda typed: typed if is_country(typed) else None, country_name),)
+
+
+# Codes
+
+
+@bp.get("/tax-codes/")
+def codes() -> ResponseReturnValue:
+    return render_template("masterdata/codes.html", codes=service.codes(), uses=service.code_uses())
+
+
+@bp.get("/tax-codes/new")
+def new_code() -> ResponseReturnValue:
+    require(Role.ADMIN)
+    return _code_page(CodeForm(formdata=None))
+
+
+@bp.post("/tax-codes/new")
+def create_code() -> ResponseReturnValue:
+    require(Role.ADMIN)
+    form = CodeForm()
+    if form.validate_on_submit():
+        try:
+            service.create_code(form.code.data or "", form.name.data or "", form.active.data)
+        except service.CodeTaken as taken:
+            form.code.errors = [str(taken)]
+        else:
+            flash(_("The tax code is saved."), "success")
+            return redirect(url_for("masterdata.codes"))
+    return _code_page(form), 422
+
+
+@bp.get(f"/tax-codes/{SMALL_ID}")
+def show_code(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    code: TaxCode = db.get_or_404(TaxCode, id)
+    return _code_page(CodeForm(formdata=None, obj=code), code)
+
+
+@bp.post(f"/tax-codes/{SMALL_ID}")
+def update_code(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    code: TaxCode = db.get_or_404(TaxCode, id)
+    form = CodeForm()
+    if form.validate_on_submit():
+        try:
+            service.update_code(code, form.code.data or "", form.name.data or "", form.active.data)
+        except service.CodeTaken as taken:
+            form.code.errors = [str(taken)]
+        else:
+            flash(_("The tax code is saved."), "success")
+            return redirect(url_for("masterdata.codes"))
+    return _code_page(form, code), 422
+
+
+@bp.post(f"/tax-codes/{SMALL_ID}/delete")
+def delete_code(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    code: TaxCode = db.get_or_404(TaxCode, id)
+    try:
+        service.delete_code(code)
+    except service.InUse as in_use:
+        flash(str(in_use), "warning")
+        return redirect(url_for("masterdata.show_code", id=id))
+    flash(_("The tax code is removed."), "success")
+    return redirect(url_for("masterdata.codes"))
+
+
+# Rates
+
+
+@bp.get("/tax-rates/")
+def tax_rates() -> ResponseReturnValue:
+    view = View.of_request("masterdata.tax_rates", lambda values: (rates.BY_COUNTRY,), FILTERS)
+    country = view.get("country")
+    page = page_of(view, lambda window: rates.rows(country, window), rates.key_of, rates.count(country))
+    fragment = request.htmx and not request.htmx.history_restore_request
+    return render_template(
+        "masterdata/_rates.html" if fragment else "masterdata/rates.html",
+        view=view,
+        page=page,
+        countries=_by_name(rates.countries()),
+        country_name=country_name,
+        tax_classes=TAX_CLASSES,
+        today=datetime.now(get_timezone()).date(),
+    )
+
+
+@bp.get("/tax-rates/new")
+def new_rate() -> ResponseReturnValue:
+    require(Role.ADMIN)
+    form = _with_choices(RateForm(formdata=None))
+    country = request.args.get("country", "")
+    form.country.data = country if country in eu_rates.COUNTRIES else service.settings().home_country
+    return _rate_page(form)
+
+
+@bp.post("/tax-rates/new")
+def create_rate() -> ResponseReturnValue:
+    require(Role.ADMIN)
+    form = _with_choices(RateForm())
+    if form.validate_on_submit():
+        try:
+            rates.create_rate(form.value(), form.tax_code.data, form.end_previous.data)
+        except rates.PeriodTaken as taken:
+            form.valid_from.errors = [str(taken)]
+        else:
+            return _rate_saved(form)
+    return _rate_page(form), 422
+
+
+@bp.get(f"/tax-rates/{SMALL_ID}")
+def show_rate(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    row: TaxRate = db.get_or_404(TaxRate, id)
+    form = _with_choices(RateForm(formdata=None, tax_code=row.tax_code_id), row)
+    form.show(rates.rate_of(row))
+    return _rate_page(form, row)
+
+
+@bp.post(f"/tax-rates/{SMALL_ID}")
+def update_rate(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    row: TaxRate = db.get_or_404(TaxRate, id)
+    form = _with_choices(RateForm(), row)
+    if form.validate_on_submit():
+        try:
+            rates.update_rate(row, form.value(), form.tax_code.data)
+        except rates.PeriodTaken as taken:
+            form.valid_from.errors = [str(taken)]
+        else:
+            return _rate_saved(form)
+    return _rate_page(form, row), 422
+
+
+@bp.post(f"/tax-rates/{SMALL_ID}/delete")
+def delete_rate(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    row: TaxRate = db.get_or_404(TaxRate, id)
+    rates.delete_rate(row)
+    flash(_("The tax rate is removed. Documents that are there keep theirs."), "success")
+    return redirect(url_for("masterdata.tax_rates", country=row.country))
+
+
+@bp.get("/tax-rates/eu")
+def eu() -> ResponseReturnValue:
+    """What the EU's table has otherwise, by country, for an administrator to tick."""
+    require(Role.ADMIN)
+    return _eu_page()
+
+
+@bp.post("/tax-rates/eu")
+def take_over() -> ResponseReturnValue:
+    require(Role.ADMIN)
+    chosen = set(request.form.getlist("country")) & set(eu_rates.COUNTRIES)
+    if not chosen:
+        return _eu_page(_("Nothing was taken over: tick at least one country.")), 422
+    steps = Counter(difference.step for difference in rates.take_over(chosen))
+    flash(
+        _(
+            "Taken over: %(new)s new, %(changed)s changed, %(ended)s ended.",
+            new=steps[Step.NEW],
+            changed=steps[Step.CHANGED],
+            ended=steps[Step.ENDED],
+        ),
+        "success",
+    )
+    return redirect(url_for("masterdata.tax_rates"))
+
+
+# Settings
+
+
+@bp.get("/taxes")
+def taxes() -> ResponseReturnValue:
+    row = service.settings()
+    form = SettingsForm(
+        formdata=None,
+        home_country=row.home_country,
+        one_stop_shop=row.one_stop_shop,
+        reverse_charge_code=row.reverse_charge_code_id or 0,
+        export_code=row.export_code_id or 0,
+        collected_code=row.collected_code_id or 0,
+    )
+    return _taxes_page(form, row)
+
+
+@bp.post("/taxes")
+def update_taxes() -> ResponseReturnValue:
+    require(Role.ADMIN)
+    row = service.settings()
+    form = SettingsForm()
+    _offer(form, row)
+    if not form.validate_on_submit():
+        return _taxes_page(form, row), 422
+    row.home_country, row.one_stop_shop = form.home_country.data, form.one_stop_shop.data
+    row.reverse_charge_code_id = form.reverse_charge_code.data or None
+    row.export_code_id = form.export_code.data or None
+    row.collected_code_id = form.collected_code.data or None
+    flash(_("The settings are saved. They hold for orders that come in from now on."), "success")
+    return redirect(url_for("masterdata.taxes"))
+
+
+def _code_page(form: CodeForm, code: TaxCode | None = None) -> str:
+    used = service.code_uses().get(code.id, []) if code else []
+    return render_template("masterdata/code.html", form=form, code=code, used=used)
+
+
+def _rate_page(form: RateForm, row: TaxRate | None = None) -> str:
+    return render_template("masterdata/rate.html", form=form, rate=row, country_name=country_name)
+
+
+def _rate_saved(form: RateForm) -> ResponseReturnValue:
+    flash(_("The tax rate is saved. It holds for orders that come in from now on."), "success")
+    return redirect(url_for("masterdata.tax_rates", country=form.value().country))
+
+
+def _with_choices(form: RateForm, row: TaxRate | None = None) -> RateForm:
+    form.show_choices()
+    offered = service.offered_codes(row.tax_code_id if row else None)
+    form.tax_code.choices = choices([(0, "–"), *((code.id, _named(code)) for code in offered)])
+    return form
+
+
+def _eu_page(problem: str | None = None) -> str:
+    found, by_country = rates.comparison(), dict[str, list[Difference]]()
+    for difference in found:
+        by_country.setdefault(difference.rate.country, []).append(difference)
+    return render_template(
+        "masterdata/eu.html",
+        problem=problem,
+        differs=any(difference.step != Step.SAME for difference in found),
+        countries=sorted(by_country.items(), key=lambda pair: country_name(pair[0])),
+        country_name=country_name,
+        tax_classes=TAX_CLASSES,
+        looked_up=eu_rates.LOOKED_UP,
+    )
+
+
+def _taxes_page(form: SettingsForm, row: TaxSettings) -> str:
+    _offer(form, row)
+    return render_template("masterdata/taxes.html", form=form, chosen=_chosen)
+
+
+def _offer(form: SettingsForm, row: TaxSettings) -> None:
+    known = {*eu_rates.COUNTRIES, *rates.countries(), row.home_country} - {""}
+    form.home_country.choices = choices([("", _("None: no tax is computed")), *_by_name(known)])
+    offered = service.offered_codes(row.reverse_charge_code_id, row.export_code_id, row.collected_code_id)
+    for field in (form.reverse_charge_code, form.export_code, form.collected_code):
+        field.choices = choices([(0, "–"), *((code.id, _named(code)) for code in offered)])
+
+
+def _chosen(field: SelectField) -> str:
+    """What a field's choice is called, for those who may only look."""
+    return next(str(label) for value, label, *_rest in field.iter_choices() if value == field.data)
+
+
+def _by_name(countries: Iterable[str]) -> list[tuple[str, str]]:
+    return sorted(((code, country_name(code)) for code in countries), key=lambda pair: pair[1])
+
+
+def _named(code: TaxCode) -> str:
+    return f"{code.code} · {code.name}" if code.name else code.code
