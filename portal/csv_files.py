@@ -16,15 +16,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from flask import Response, stream_with_context
 from flask_babel import gettext as _
 
 from portal.errors import Refused
+from portal.scope import current_tenant_id, tenant
 from portal.sentences import Sentence, sentence
 
 MOST_BYTES = 5 * 1024 * 1024
 MOST_LINES = 50_000
 
-MIME_TYPE = "text/csv"
 DELIMITERS = ";,\t"
 # Excel takes a file without it for Windows-1252, and an umlaut for two other letters.
 BYTE_ORDER_MARK = "\ufeff"
@@ -91,7 +92,7 @@ def read(text: str, columns: Sequence[Column]) -> Table:
     _number, header = next(records, (0, []))
     _check_header(header, columns)
     names = [next((column.name for column in columns if column.is_called(cell)), None) for cell in header]
-    lines = []
+    lines: list[Line] = []
     for number, cells in records:
         if len(lines) == MOST_LINES:
             raise Unreadable(_("The file has more than %(most)s lines. Divide it.", most=MOST_LINES))
@@ -112,6 +113,20 @@ def written(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[st
             piece.seek(0)
             piece.truncate()
     yield piece.getvalue()
+
+
+def download(name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
+    """The file as an answer, sent while the tenant's rows are read."""
+    pieces = _in_scope(current_tenant_id(), written(header, rows))
+    answer = Response(stream_with_context(pieces), mimetype="text/csv")
+    answer.headers.set("Content-Disposition", "attachment", filename=name)
+    return answer
+
+
+def _in_scope(tenant_id: int, pieces: Iterator[str]) -> Iterator[str]:
+    """The pieces, each made with the tenant's rows in sight: the request's own scope ends before its answer is sent."""
+    with tenant(tenant_id):
+        yield from pieces
 
 
 def _header(text: str, delimiter: str) -> list[str]:
