@@ -21,6 +21,8 @@ SENSIBLE: dict[str, Any] = {
     "address.number": "{term}",
     "app_user.email": "{mark}@example.com",
     "app_user.language": "en",
+    "article.active": True,
+    "article.number": "{term}",
     "cloud_order.order_id": "{term}",
     "cloud_platform.reference": "{reference}",
     "cloud_status_message.key": "{reference}",
@@ -47,6 +49,8 @@ SENSIBLE: dict[str, Any] = {
     "shipment.state": "failed",
     "shipment.tracking_number": "{term}",
 }
+# What holds no text at all.
+WORDLESS = {"platform_address", "shipment_item"}
 # What refers to a row without the database knowing.
 LOOSE = {
     "page_id": "intake_page",
@@ -109,7 +113,7 @@ def fill(owner: sa.Engine, merchant: Merchant, mark: str, term: str) -> Marked:
             else:
                 wanted = table.insert().values(_values(table, marked)).returning(*table.c)
             row = dict(connection.execute(wanted).mappings().one())
-            assert mark in repr(row) or table.name == "shipment_item", f"Nothing in {table.name} bears the mark"
+            assert mark in repr(row) or table.name in WORDLESS, f"Nothing in {table.name} bears the mark"
             marked.rows[table.name] = row
     return marked
 
