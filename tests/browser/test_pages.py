@@ -98,7 +98,10 @@ def ids(installation: Installation, context: BrowserContext, page: Page) -> dict
         expect(page.locator("#run")).to_contain_text("Done", timeout=30_000)
         # The run may have been the one before: it was there when the collector had not come yet.
         walking.until(page, f"{url}/held/", page.locator("tr[data-href]").first)
+    articles = f"{url}/masterdata/articles"
+    walking.import_lines(page, articles, "number;title;tax class\nA-1;Lamp;standard\nA-2;Table;luxury\n=A;;zero")
     lists = {
+        "article": "/masterdata/articles/",
         "document": "/documents/",
         "held": "/held/",
         "address": "/addresses/",
@@ -113,6 +116,8 @@ def ids(installation: Installation, context: BrowserContext, page: Page) -> dict
     for name, path in lists.items():
         page.goto(url + path)
         found[name] = re.findall(r"\d+", page.locator("tr[data-href]").first.get_attribute("data-href") or "")[-1]
+    of_platform = f"{url}/platforms/{found['platform']}/articles"
+    walking.import_lines(page, of_platform, "sku;article\nLAMP-1;A-1\nLAMP-2;A-9")
     found["order"] = amazon.place_one("plain")
     return found
 
