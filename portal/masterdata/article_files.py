@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 from sqlalchemy import select
 
@@ -34,6 +33,7 @@ YES, NO = "yes", "no"
 ACTIVE = dict.fromkeys((YES, "ja", "1", "true", "wahr", "x"), True) | dict.fromkeys(
     (NO, "nein", "0", "false", "falsch"), False
 )
+THE_NUMBER, THE_TITLE = sentence("The number"), sentence("The title")
 
 
 def everything() -> Iterator[tuple[str, ...]]:
@@ -53,10 +53,10 @@ def plan(table: Table, present: Mapping[str, Wares]) -> list[Planned[Wares]]:
 
     A column that the file does not have leaves a field as it is, and so does an empty tax class or state.
     """
-    repeated = twice((line.number, number_of(line.cells)) for line in table.lines if number_of(line.cells))
+    numbers = [number_of(line.cells) for line in table.lines]
+    repeated = twice((line.number, number) for line, number in zip(table.lines, numbers, strict=True) if number)
     planned = []
-    for line in table.lines:
-        number = number_of(line.cells)
+    for line, number in zip(table.lines, numbers, strict=True):
         before = present.get(number)
         problem = line.problem or _problem(line.cells) or repeated.get(number)
         if problem:
@@ -80,9 +80,10 @@ def number_of(cells: Mapping[str, str]) -> str:
 
 def text_problem(cell: str, longest: int, name: Sentence) -> Sentence | None:
     """What is wrong with a text of one line, or None."""
-    if any(unicodedata.category(letter) == "Cc" for letter in cell.strip()):
+    cell = cell.strip()
+    if not cell.isprintable() and any(unicodedata.category(letter) == "Cc" for letter in cell):
         return sentence("%(name)s holds a line break or another control character.", name=name)
-    if len(cell.strip()) > longest:
+    if len(cell) > longest:
         return sentence("%(name)s is longer than %(most)s characters.", name=name, most=longest)
     return None
 
@@ -98,22 +99,19 @@ def _problem(cells: Mapping[str, str]) -> Sentence | None:
         )
     if _key(active) and _key(active) not in ACTIVE:
         return sentence("“%(typed)s” says neither active nor not. Write yes or no.", typed=active[:60])
-    return text_problem(cells["number"], LONGEST_NUMBER, sentence("The number")) or text_problem(
-        cells.get("title", ""), LONGEST_TITLE, sentence("The title")
+    return text_problem(cells["number"], LONGEST_NUMBER, THE_NUMBER) or text_problem(
+        cells.get("title", ""), LONGEST_TITLE, THE_TITLE
     )
 
 
 def _said(present: Wares, cells: Mapping[str, str]) -> Wares:
     """The article as a line says that it is to be."""
-    said = present
-    if "title" in cells:
-        said = replace(said, title=clean(cells["title"], LONGEST_TITLE))
-    tax_class, active = _key(cells.get("tax_class", "")), _key(cells.get("active", ""))
-    if tax_class:
-        said = replace(said, tax_class=TAX_CLASSES[tax_class])
-    if active:
-        said = replace(said, active=ACTIVE[active])
-    return said
+    return Wares(
+        present.number,
+        clean(cells["title"], LONGEST_TITLE) if "title" in cells else present.title,
+        TAX_CLASSES.get(_key(cells.get("tax_class", "")), present.tax_class),
+        ACTIVE.get(_key(cells.get("active", "")), present.active),
+    )
 
 
 def _key(cell: str) -> str:

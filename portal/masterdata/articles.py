@@ -141,7 +141,9 @@ def write(articles: Sequence[Wares]) -> None:
     )
     columns = ("number", "title", "tax_class", "active")
     wanted = insert(Article).from_select(
-        ["tenant_id", *columns], select(literal(current_tenant_id()), *(given.c[name] for name in columns))
+        ["tenant_id", *columns],
+        # In one order, or two imports at once could wait for each other.
+        select(literal(current_tenant_id()), *(given.c[name] for name in columns)).order_by(given.c.number),
     )
     db.session.execute(
         wanted.on_conflict_do_update(

@@ -22,6 +22,7 @@ COLUMNS = (
     Column("sku", "sku", required=True),
     Column("number", "article", ("article number", "number", "Artikel", "Artikelnummer"), required=True),
 )
+THE_SKU, THE_NUMBER = sentence("The SKU"), sentence("The article number")
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,11 @@ def plan(table: Table, present: Mapping[str, str], active: Mapping[str, bool]) -
     `present` are the numbers that SKUs are assigned to; `active` says of each article whether it is switched
     on. What is assigned to one that is switched off may stay so.
     """
-    repeated = twice((line.number, _sku_of(line.cells)) for line in table.lines if _sku_of(line.cells))
+    skus = [_sku_of(line.cells) for line in table.lines]
+    repeated = twice((line.number, sku) for line, sku in zip(table.lines, skus, strict=True) if sku)
     planned = []
-    for line in table.lines:
-        sku, number = _sku_of(line.cells), number_of(line.cells)
+    for line, sku in zip(table.lines, skus, strict=True):
+        number = number_of(line.cells)
         before = present.get(sku)
         problem = line.problem or _problem(line.cells) or repeated.get(sku)
         if not problem and number != before:
@@ -75,8 +77,8 @@ def _problem(cells: Mapping[str, str]) -> Sentence | None:
         return sentence("The SKU is missing.")
     if not number_of(cells):
         return sentence("The article number is missing.")
-    return text_problem(cells["sku"], LONGEST_SKU, sentence("The SKU")) or text_problem(
-        cells["number"], articles.LONGEST_NUMBER, sentence("The article number")
+    return text_problem(cells["sku"], LONGEST_SKU, THE_SKU) or text_problem(
+        cells["number"], articles.LONGEST_NUMBER, THE_NUMBER
     )
 
 

@@ -100,7 +100,10 @@ def write(platform: Platform, numbers: Mapping[str, str]) -> None:
     )
     assigned = insert(ArticleAssignment).from_select(
         ["tenant_id", "platform_id", "sku", "article_id"],
-        select(literal(current_tenant_id()), literal(platform.id), given.c.sku, given.c.article_id),
+        # In one order, or two imports at once could wait for each other.
+        select(literal(current_tenant_id()), literal(platform.id), given.c.sku, given.c.article_id).order_by(
+            given.c.sku
+        ),
     )
     db.session.execute(
         assigned.on_conflict_do_update(

@@ -63,7 +63,7 @@ def import_lines(page: Page, address: str, lines: str) -> None:
         page.goto(f"{address}/import")
         page.get_by_label("Or its lines, pasted here").fill(lines)
         page.get_by_role("button", name="Preview").click()
-        expect(page.get_by_text("Nothing is imported yet.")).to_be_visible()
+        expect(page.get_by_role("link", name="Another file")).to_be_visible()
         if not imported:
             page.get_by_role("button", name="Import").click()
             expect(page.get_by_text("Imported:")).to_be_visible()
