@@ -13,14 +13,16 @@ def register(app: Flask) -> None:
     from portal.credentials import views as credentials
     from portal.documents import views as documents
     from portal.held import views as held
+    from portal.masterdata import article_views as articles
     from portal.masterdata import views as masterdata
+    from portal.platforms import article_views as assignments
     from portal.platforms import creation_views as creation
     from portal.platforms import views as platforms
     from portal.shipments import views as shipments
     from portal.tenants import views as tenants
 
     parts = (tenants, dashboard, documents, held, shipments, addresses, platforms, creation, masterdata, credentials)
-    for part in (*parts, automation, search, events):
+    for part in (*parts, articles, assignments, automation, search, events):
         app.register_blueprint(part.bp)
     api.register(app)
     operations.init_app(app)

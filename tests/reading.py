@@ -57,6 +57,8 @@ class Element:
             ticked = box.attributes.get("type") not in ("checkbox", "radio") or "checked" in box.attributes
             if "name" in box.attributes and ticked:
                 held[box.attributes["name"]] = box.attributes.get("value", "")
+        for box in self.all("textarea"):
+            held[box.attributes["name"]] = "".join(box._texts()).removeprefix("\r\n")
         for choice in self.all("select"):
             options = choice.all("option")
             chosen = [option for option in options if "selected" in option.attributes] or options[:1]
@@ -75,7 +77,7 @@ class Element:
 
     def error_of(self, name: str) -> str:
         """The sentence at a field."""
-        boxes = [box for tag in ("input", "select") for box in self.all(tag, name=name)]
+        boxes = [box for tag in ("input", "select", "textarea") for box in self.all(tag, name=name)]
         assert boxes[0].attributes.get("aria-invalid") == "true", f"{name} is not marked"
         return self.one("div", id=f"{boxes[0].attributes['id']}-error").words
 

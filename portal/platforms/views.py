@@ -272,7 +272,7 @@ def _import_page(platform: Platform, problem: str | None = None, ticked: Sequenc
     except (Refused, Unavailable) as away:
         problem = problem or str(away)
     return render_template(
-        "platforms/import.html", platform=platform, offers=offers, problem=problem, ticked=set(ticked)
+        "platforms/offers.html", platform=platform, offers=offers, problem=problem, ticked=set(ticked)
     )
 
 

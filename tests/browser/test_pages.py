@@ -50,11 +50,20 @@ PAGES = {
     "status-new": "/addresses/statuses/new",
     "numbers": "/addresses/numbers",
     "range": "/addresses/numbers/{range}",
+    "articles": "/masterdata/articles/",
+    "article": "/masterdata/articles/{article}",
+    "article-new": "/masterdata/articles/new",
+    "articles-import": "/masterdata/articles/import",
+    "articles-preview": "/masterdata/articles/import/preview",
     "platforms": "/platforms/",
     "platform": "/platforms/{platform}",
     "platform-new": "/platforms/new",
     "platform-edit": "/platforms/{platform}/edit",
     "platform-defaults": "/platforms/{platform}/defaults",
+    "platform-articles": "/platforms/{platform}/articles",
+    "platform-articles-missing": "/platforms/{platform}/articles/missing",
+    "platform-articles-import": "/platforms/{platform}/articles/import",
+    "platform-articles-preview": "/platforms/{platform}/articles/import/preview",
     "platform-disconnect": "/platforms/{platform}/disconnection",
     "masterdata": "/masterdata/",
     "payment-methods": "/masterdata/payment-methods/",
@@ -108,7 +117,15 @@ def ids(installation: Installation, context: BrowserContext, page: Page) -> dict
         expect(page.locator("#run")).to_contain_text("Done", timeout=30_000)
         # The run may have been the one before: it was there when the collector had not come yet.
         walking.until(page, f"{url}/held/", page.locator("tr[data-href]").first)
+    articles = f"{url}/masterdata/articles"
+    page.goto(f"{articles}/")
+    if page.locator("tr[data-href]").count() == 0:
+        walking.preview_lines(page, articles, "number;title\nA-1;Lamp\n=A;")
+        page.get_by_role("button", name="Import 2 lines").click()
+        expect(page.get_by_text("Imported: 2 new")).to_be_visible()
+    walking.preview_lines(page, articles, "number;title;tax class\nA-1;Lamp, red;\nA-2;Table;luxury\nA-3;Chair;zero")
     lists = {
+        "article": "/masterdata/articles/",
         "document": "/documents/",
         "held": "/held/",
         "address": "/addresses/",
@@ -128,6 +145,8 @@ def ids(installation: Installation, context: BrowserContext, page: Page) -> dict
         found[name] = re.findall(r"\d+", page.locator("tr[data-href]").first.get_attribute("data-href") or "")[-1]
     page.goto(f"{url}/addresses/")
     found["other"] = page.locator("tr[data-href] th").nth(1).inner_text()
+    of_platform = f"{url}/platforms/{found['platform']}/articles"
+    walking.preview_lines(page, of_platform, "sku;article\nLAMP-1;A-1\nLAMP-2;A-9")
     found["order"] = amazon.place_one("plain")
     return found
 
@@ -153,6 +172,22 @@ def test_no_page_keeps_anybody_out(
     for name, path in BEFORE_SIGN_IN.items():
         problems += look_at(page, installation.url + path, name, pictures)
     assert not problems, "\n".join(problems)
+
+
+def test_article_numbers_are_offered_while_one_is_typed(
+    installation: Installation, page: Page, ids: dict[str, str]
+) -> None:
+    page.goto(f"{installation.url}/platforms/{ids['platform']}/articles")
+    page.get_by_label("SKU").first.fill("LAMP-0")
+    number = page.get_by_label("Article number")
+    number.press_sequentially("lam")
+    expect(page.locator("#numbers option")).to_have_count(1)
+    assert page.locator("#numbers option").get_attribute("value") == "A-1"
+    number.fill("A-1")
+    number.press("Enter")
+    expect(page.get_by_role("row", name="LAMP-0 A-1 Lamp")).to_be_visible()
+    page.get_by_role("button", name="Remove LAMP-0").click()
+    expect(page.get_by_text("The assignment is removed.")).to_be_visible()
 
 
 @pytest.fixture

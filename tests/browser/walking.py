@@ -57,6 +57,14 @@ def consent(context: BrowserContext, page: Page) -> Page:
     return tab
 
 
+def preview_lines(page: Page, address: str, lines: str) -> None:
+    """Paste lines of a file, up to what they would do."""
+    page.goto(f"{address}/import")
+    page.get_by_label("Or its lines, pasted here").fill(lines)
+    page.get_by_role("button", name="Preview").click()
+    expect(page.get_by_role("link", name="Another file")).to_be_visible()
+
+
 def until(page: Page, url: str, wanted: Locator, seconds: float = 20) -> None:
     """Load the page again until this is on it."""
     deadline = time.monotonic() + seconds

@@ -22,6 +22,8 @@ SENSIBLE: dict[str, Any] = {
     "address.number": "{term}",
     "app_user.email": "{mark}@example.com",
     "app_user.language": "en",
+    "article.active": True,
+    "article.number": "{term}",
     "cloud_order.order_id": "{term}",
     "cloud_platform.reference": "{reference}",
     "cloud_status_message.key": "{reference}",
@@ -48,6 +50,7 @@ SENSIBLE: dict[str, Any] = {
     "shipment.state": "failed",
     "shipment.tracking_number": "{term}",
 }
+# What holds no text at all.
 WORDLESS = {"shipment_item", "address_apart", "platform_address"}
 # What refers to a row without the database knowing.
 LOOSE = {

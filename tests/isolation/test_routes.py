@@ -17,6 +17,7 @@ from tests.isolation.marked import Marked, everything
 # parameter fails the walk until it is named here.
 KINDS = {
     ("addresses", "id"): "address",
+    ("articles", "id"): "article",
     ("carriers", "id"): "carrier",
     ("cloud", "id"): "credential",
     ("credentials", "id"): "credential",
@@ -121,7 +122,17 @@ def test_the_same_routes_show_what_is_ones_own(app, browser, second):
         assert second.mark in answer.text or rule.rule.endswith(NUMBERS_ONLY), rule.rule
 
 
-LISTS = {"/documents/", "/held/", "/addresses/", "/shipments/", "/shipments/carriers", "/platforms/", "/credentials/"}
+LISTS = {
+    "/documents/",
+    "/held/",
+    "/addresses/",
+    "/masterdata/articles/",
+    "/masterdata/articles/export",
+    "/shipments/",
+    "/shipments/carriers",
+    "/platforms/",
+    "/credentials/",
+}
 LISTS |= {f"/masterdata/{kind}/" for kind in ("payment-methods", "payment-terms", "shipping-methods", "tax-codes")}
 
 
@@ -151,6 +162,7 @@ def test_no_page_without_an_id_shows_what_is_a_neighbours(app, browser, first, s
         "/documents/ask?order_id={term}-held",
         "/held/?q={term}-held",
         "/addresses/?q={term}",
+        "/masterdata/articles/?q={term}",
         "/shipments/?q={term}",
         "/jobs/?platform={platform}",
     ],
@@ -194,12 +206,15 @@ def test_nothing_of_a_neighbours_is_found(client_of, first, second, address):
             "/masterdata/taxes",
             {"home_country": "DE", "reverse_charge_code": "{tax_code}", "export_code": "0", "collected_code": "0"},
         ),
+        ("/platforms/{own_platform}/articles", {"sku": "SKU", "number": "{neighbours_article}"}),
+        ("/platforms/{own_platform}/articles/missing", {"sku": "SKU", "number": "{neighbours_article}"}),
         ("/shipments/{own_shipment}/retry", {"carrier": "{carrier}", "tracking_number": "00340434161094000001"}),
     ],
 )
 def test_a_neighbours_id_in_a_field_is_not_accepted(owner, browser, first, second, address, form):
     ids = {name: row["id"] for name, row in first.rows.items() if "id" in row}
     ids |= {f"own_{name}": row["id"] for name, row in second.rows.items() if "id" in row}
+    ids["neighbours_article"] = first.rows["article"]["number"]
     before = everything(owner, second)
     answer = browser.post(address.format_map(ids), data={name: value.format_map(ids) for name, value in form.items()})
     assert answer.status_code == 422

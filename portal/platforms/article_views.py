@@ -1,0 +1,219 @@
+"""The pages of a platform's articles: which SKU is which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from htmx_flask import request
+
+from portal import csv_files, imports
+from portal.extensions import db
+from portal.imports import ImportForm, Planned, UploadForm
+from portal.lists import LONGEST_SEARCH, SMALL_ID, View, page_of
+from portal.masterdata import articles
+from portal.platforms import assignment_files, assignments
+from portal.platforms.article_forms import AssignmentForm, offered_from
+from portal.platforms.assignment_files import Assigned
+from portal.platforms.models import Platform
+from portal.tenants.access import require, require_user
+from portal.tenants.models import Role
+from portal.typed import one_line
+
+bp = Blueprint("assignments", __name__, url_prefix=f"/platforms/{SMALL_ID}/articles")
+bp.before_request(require_user)
+imports.accept_files(bp, "upload")
+
+FIELDS = {"number": _l("Article number")}
+
+
+@bp.get("")
+def index(id: int) -> ResponseReturnValue:
+    platform = _platform(id)
+    return _index_page(platform, _form(platform, formdata=None))
+
+
+@bp.post("")
+def create(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    platform = _platform(id)
+    form = _form(platform)
+    if _assign(platform, form):
+        return redirect(url_for("assignments.index", id=id))
+    return _index_page(platform, form), 422
+
+
+@bp.post("/remove")
+def remove(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    platform = _platform(id)
+    if assignments.remove(platform, one_line(request.form.get("sku")) or ""):
+        flash(_("The assignment is removed."), "success")
+    return redirect(url_for("assignments.index", id=id))
+
+
+@bp.get("/numbers")
+def numbers(id: int) -> ResponseReturnValue:
+    """The article numbers that may be meant, while one is typed."""
+    _platform(id)
+    typed = (one_line(request.args.get("number")) or "")[:LONGEST_SEARCH]
+    return render_template("platforms/_numbers.html", articles=articles.offered(typed))
+
+
+@bp.get("/missing")
+def missing(id: int) -> ResponseReturnValue:
+    """SKUs of the latest documents that lead to no article."""
+    platform = _platform(id)
+    return _missing_page(platform, _form(platform, formdata=None))
+
+
+@bp.post("/missing")
+def assign_missing(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    platform = _platform(id)
+    form = _form(platform)
+    if _assign(platform, form):
+        return redirect(url_for("assignments.missing", id=id))
+    return _missing_page(platform, form), 422
+
+
+@bp.get("/export")
+def export(id: int) -> ResponseReturnValue:
+    """All assignments, in a file that would change nothing if it were imported."""
+    platform = _platform(id)
+    header = [column.header for column in assignment_files.COLUMNS]
+    return csv_files.download(f"articles-{platform.number}.csv", header, assignment_files.everything(id))
+
+
+@bp.get("/import")
+def choose(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    return _upload_page(_platform(id), UploadForm(formdata=None))
+
+
+@bp.post("/import")
+def upload(id: int) -> ResponseReturnValue:
+    """Take a file and show what it would do. Nothing is imported yet."""
+    require(Role.ADMIN)
+    platform = _platform(id)
+    form = UploadForm()
+    if form.validate_on_submit() and imports.take(_kind(platform), form, assignment_files.COLUMNS):
+        return redirect(url_for("assignments.preview", id=id))
+    return _upload_page(platform, form), 422
+
+
+@bp.get("/import/preview")
+def preview(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    platform = _platform(id)
+    try:
+        planned = _planned(platform)
+    except imports.Expired as expired:
+        return _upload_page(platform, UploadForm(formdata=None), str(expired))
+    return _preview_page(platform, planned, ImportForm(formdata=None))
+
+
+@bp.post("/import/preview")
+def run(id: int) -> ResponseReturnValue:
+    """IMPORT: what the preview showed."""
+    require(Role.ADMIN)
+    platform = _platform(id)
+    form = ImportForm()
+    try:
+        planned = _planned(platform)
+    except imports.Expired as expired:
+        return _upload_page(platform, UploadForm(formdata=None), str(expired)), 422
+    if not (form.validate_on_submit() and imports.may_run(form, planned)):
+        return _preview_page(platform, planned, form), 422
+    assignments.write(platform, {assigned.sku: assigned.number for assigned in imports.to_write(planned)})
+    imports.forget(_kind(platform))
+    flash(imports.done(planned), "success")
+    return redirect(url_for("assignments.index", id=id))
+
+
+def _platform(id: int) -> Platform:
+    platform: Platform = db.get_or_404(Platform, id)
+    return platform
+
+
+def _kind(platform: Platform) -> str:
+    return f"assignments:{platform.id}"
+
+
+def _form(platform: Platform, **options: Any) -> AssignmentForm:
+    return AssignmentForm(url_for("assignments.numbers", id=platform.id), **options)
+
+
+def _assign(platform: Platform, form: AssignmentForm) -> bool:
+    """Assign what was typed; False, and said at its field, where it is refused."""
+    if not form.validate_on_submit():
+        return False
+    try:
+        assignments.assign(platform, form.sku.data or "", form.number.data or "")
+    except assignments.NoSuchArticle as unknown:
+        form.number.errors = [str(unknown)]
+    except assignments.SkuTaken as taken:
+        form.sku.errors = [str(taken)]
+    else:
+        flash(_("“%(sku)s” is assigned. Orders that come from now on book the article.", sku=form.sku.data), "success")
+    return not form.errors
+
+
+def _index_page(platform: Platform, form: AssignmentForm) -> str:
+    view = View.of_request("assignments.index", lambda values: assignments.SORTS, assignments.FILTERS, id=platform.id)
+    search = view.get("q") or ""
+    page = page_of(
+        view,
+        lambda window: assignments.rows(platform, search, window),
+        lambda row: (row.sku,),
+        assignments.count(platform, search),
+    )
+    fragment = request.htmx and not request.htmx.history_restore_request
+    return render_template(
+        "platforms/_assignments.html" if fragment else "platforms/assignments.html",
+        platform=platform,
+        form=form,
+        view=view,
+        page=page,
+    )
+
+
+def _missing_page(platform: Platform, form: AssignmentForm) -> str:
+    found, more = assignments.missing(platform)
+    return render_template(
+        "platforms/missing.html",
+        platform=platform,
+        form=form,
+        found=found,
+        more=more,
+        offered=offered_from(url_for("assignments.numbers", id=platform.id)),
+    )
+
+
+def _planned(platform: Platform) -> list[Planned[Assigned]]:
+    table = csv_files.read(imports.kept(_kind(platform)), assignment_files.COLUMNS)
+    return assignment_files.plan_file(platform, table)
+
+
+def _upload_page(platform: Platform, form: UploadForm, problem: str | None = None) -> str:
+    return render_template(
+        "platforms/import.html", platform=platform, form=form, problem=problem, columns=assignment_files.COLUMNS
+    )
+
+
+def _preview_page(platform: Platform, planned: Sequence[Planned[Any]], form: ImportForm) -> str:
+    return imports.preview_page(
+        "platforms/preview.html",
+        "assignments.preview",
+        planned,
+        form,
+        {"id": platform.id},
+        platform=platform,
+        key_label=_("SKU"),
+        fields=FIELDS,
+        words={},
+    )
