@@ -45,6 +45,8 @@ PAGES = {
     "status-new": "/addresses/statuses/new",
     "numbers": "/addresses/numbers",
     "range": "/addresses/numbers/{range}",
+    "ledger": "/addresses/numbers/{range}/ledger",
+    "ledger-check": "/addresses/numbers/{range}/ledger/check",
     "platforms": "/platforms/",
     "platform": "/platforms/{platform}",
     "platform-new": "/platforms/new",
