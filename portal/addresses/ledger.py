@@ -16,27 +16,23 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    ScalarSelect,
     delete,
     func,
     literal,
     literal_column,
-    or_,
     select,
     union_all,
     update,
 )
 
 from portal.addresses.models import Address, NumberRange, NumberSkip, Purpose
-from portal.addresses.numbers import FIRST_OF_YEAR, Numbering
+from portal.addresses.numbers import Numbering
 from portal.documents.listing import start_of
 from portal.documents.models import Document
 from portal.extensions import db
 from portal.lists import Column, Query, Sort, Window, count_up_to
 from portal.scope import current_tenant_id
 
-# A check names this many gaps and repeats; more are said to be there.
-MOST_FOUND = 20
 EXPORTED_AT_ONCE = 1_000
 
 # The key of a row: its first number, and its id, which is negative where it tells of numbers left out.
@@ -68,27 +64,6 @@ class Wanted:
         return self.number is None and self.since is None and self.until is None
 
 
-@dataclass(frozen=True)
-class Finding:
-    """Numbers from `first` to `last` that are missing, or there more than once."""
-
-    first: int
-    last: int
-    missing: bool
-
-
-@dataclass(frozen=True)
-class Check:
-    """What a check saw: how many numbers from which to which, how many of them left out, and what is wrong."""
-
-    drawn: int
-    skipped: int
-    first: int | None
-    last: int | None
-    findings: Sequence[Finding]
-    more: bool
-
-
 def bearer_of(purpose: Purpose) -> type[Document] | type[Address]:
     """What bears the numbers of a purpose."""
     return Address if purpose == Purpose.ADDRESS else Document
@@ -117,9 +92,9 @@ def numbering_of(number_range: NumberRange, year: int | None) -> Numbering:
 def rows(wanted: Wanted, window: Window) -> Sequence[Any]:
     """The numbers of one window: first and last (the same but for what was left out), and what there is to say."""
     bearer = bearer_of(wanted.series.purpose)
-    borne = window.on(_borne(wanted.series, wanted), (bearer.number_value, bearer.id)).subquery()
-    skipped = window.on(_skipped(wanted.series, wanted), (NumberSkip.first, -NumberSkip.id)).subquery()
-    merged = union_all(select(borne), select(skipped)).subquery()
+    documents = window.on(borne(wanted), (bearer.number_value, bearer.id)).subquery()
+    skips = window.on(skipped(wanted), (NumberSkip.first, -NumberSkip.id)).subquery()
+    merged = union_all(select(documents), select(skips)).subquery()
     keys = window.ordered(select(merged), (merged.c.first, merged.c.id)).limit(window.rows + 1).subquery("keys")
     query = select(
         keys.c.first,
@@ -148,7 +123,7 @@ def key_of(row: Any) -> tuple[Any, ...]:
 
 
 def count(wanted: Wanted) -> int | None:
-    every = union_all(_borne(wanted.series, wanted), _skipped(wanted.series, wanted)).subquery()
+    every = union_all(borne(wanted), skipped(wanted)).subquery()
     return count_up_to(select(every.c.id))
 
 
@@ -174,41 +149,6 @@ def as_cells(row: Any, numbering: Numbering, zone: ZoneInfo) -> list[str]:
         row.customer or "",
         row.reason or "",
     ]
-
-
-def check(wanted: Wanted, next_number: int) -> Check:
-    """Whether the numbers that were drawn in a period follow each other, each there once.
-
-    `next_number` of the series was read before; what is drawn meanwhile does no harm. The numbers beside the
-    period are looked at too, so that the last one of a day cannot be missing unseen.
-    """
-    series = wanted.series
-    borne, skipped = _borne(series, wanted).subquery(), _skipped(series, wanted).subquery()
-    every = union_all(
-        select(borne.c.first, borne.c.last, literal(True).label("borne")),
-        select(skipped.c.first, skipped.c.last, literal(False)),
-    ).subquery()
-    left_out = func.sum(every.c.last - every.c.first + 1).filter(~every.c.borne)
-    drawn, skips, first, last = db.session.execute(
-        select(
-            func.count().filter(every.c.borne),
-            func.coalesce(left_out, 0),
-            func.min(every.c.first),
-            func.max(every.c.last),
-        )
-    ).one()
-    if first is None and wanted.is_everything:
-        first, last = (next_number if series.year is None else FIRST_OF_YEAR), next_number - 1
-    findings = _findings(series, first, last, next_number) if first is not None else []
-    seen = drawn or skips
-    return Check(
-        drawn,
-        int(skips),
-        first if seen else None,
-        last if seen else None,
-        findings[:MOST_FOUND],
-        len(findings) > MOST_FOUND,
-    )
 
 
 def number_of(series: Series, numbering: Numbering, typed: str) -> int:
@@ -250,34 +190,38 @@ def take_back_skips(number_range: NumberRange, year: int | None, next_number: in
     db.session.execute(update(NumberSkip).where(*these, NumberSkip.last >= next_number).values(last=next_number - 1))
 
 
-def _newest(series: Series, column: Column) -> Query:
-    return select(column).where(*_of(series)).order_by(bearer_of(series.purpose).number_value.desc()).limit(1)
-
-
-def _of(series: Series) -> list[ColumnElement[bool]]:
+def of_series(series: Series) -> list[ColumnElement[bool]]:
+    """That a document or address is counted in this series."""
     bearer = bearer_of(series.purpose)
     of_year = bearer.number_year.is_(None) if series.year is None else bearer.number_year == series.year
     return [bearer.number_range_id == series.range_id, of_year]
 
 
-def _skips_of(series: Series) -> list[ColumnElement[bool]]:
+def skips_of(series: Series) -> list[ColumnElement[bool]]:
+    """That numbers of this series were left out."""
     of_year = NumberSkip.year.is_(None) if series.year is None else NumberSkip.year == series.year
     return [NumberSkip.range_id == series.range_id, of_year]
 
 
-def _borne(series: Series, wanted: Wanted) -> Query:
-    bearer = bearer_of(series.purpose)
+def borne(wanted: Wanted) -> Query:
+    """The wanted numbers that something bears, as first, last and id."""
+    bearer = bearer_of(wanted.series.purpose)
     number = bearer.number_value
     query = select(number.label("first"), number.label("last"), bearer.id.label("id"))
-    query = query.where(*_of(series), *_days(bearer.created_at, wanted))
+    query = query.where(*of_series(wanted.series), *_days(bearer.created_at, wanted))
     return query if wanted.number is None else query.where(number == wanted.number)
 
 
-def _skipped(series: Series, wanted: Wanted) -> Query:
+def skipped(wanted: Wanted) -> Query:
+    """The wanted numbers that were left out, as first, last and the id below zero."""
     first, last = NumberSkip.first, NumberSkip.last
     query = select(first.label("first"), last.label("last"), (-NumberSkip.id).label("id"))
-    query = query.where(*_skips_of(series), *_days(NumberSkip.created_at, wanted))
+    query = query.where(*skips_of(wanted.series), *_days(NumberSkip.created_at, wanted))
     return query if wanted.number is None else query.where(first <= wanted.number, last >= wanted.number)
+
+
+def _newest(series: Series, column: Column) -> Query:
+    return select(column).where(*of_series(series)).order_by(bearer_of(series.purpose).number_value.desc()).limit(1)
 
 
 def _days(drawn_at: Column, wanted: Wanted) -> list[ColumnElement[bool]]:
@@ -287,41 +231,3 @@ def _days(drawn_at: Column, wanted: Wanted) -> list[ColumnElement[bool]]:
     if wanted.until is not None:
         conditions.append(drawn_at < start_of(wanted.until + timedelta(days=1), wanted.zone))
     return conditions
-
-
-def _findings(series: Series, first: int, last: int, next_number: int) -> list[Finding]:
-    """What is wrong from `first` to `last` and just beside: where a number does not follow the largest before it."""
-    number = bearer_of(series.purpose).number_value
-    of_bearers, of_skips = _of(series), _skips_of(series)
-    before = func.greatest(
-        _one(select(number).where(*of_bearers, number < first).order_by(number.desc())),
-        _one(select(NumberSkip.last).where(*of_skips, NumberSkip.last < first).order_by(NumberSkip.last.desc())),
-        None if series.year is None else FIRST_OF_YEAR - 1,
-    )
-    behind = func.coalesce(
-        func.least(
-            _one(select(number).where(*of_bearers, number > last).order_by(number)),
-            _one(select(NumberSkip.first).where(*of_skips, NumberSkip.first > last).order_by(NumberSkip.first)),
-        ),
-        max(next_number, last + 1),
-    )
-    beside = select(before.label("first")).union_all(select(behind)).subquery()
-    spans = union_all(
-        select(number.label("first"), number.label("last")).where(*of_bearers, number.between(first, last)),
-        select(NumberSkip.first, NumberSkip.last).where(*of_skips, NumberSkip.last >= first, NumberSkip.first <= last),
-        select(beside.c.first, beside.c.first).where(beside.c.first.is_not(None)),
-    ).subquery()
-    so_far = func.max(spans.c.last).over(order_by=(spans.c.first, spans.c.last), rows=(None, -1))
-    steps = select(spans.c.first, spans.c.last, so_far.label("so_far")).subquery()
-    wrong = or_(steps.c.first > steps.c.so_far + 1, steps.c.first <= steps.c.so_far)
-    found = db.session.execute(select(steps).where(wrong).order_by(steps.c.first).limit(MOST_FOUND + 1))
-    return [
-        Finding(so_far + 1, first - 1, missing=True)
-        if first > so_far + 1
-        else Finding(first, min(last, so_far), missing=False)
-        for first, last, so_far in found
-    ]
-
-
-def _one(query: Query) -> ScalarSelect[Any]:
-    return query.limit(1).scalar_subquery()

@@ -13,7 +13,7 @@ from flask_babel import gettext as _
 from flask_login import current_user, login_required
 from htmx_flask import request
 
-from portal.addresses import ledger, listing, service
+from portal.addresses import checking, ledger, listing, service
 from portal.addresses.forms import RangeForm, StatusForm, form_of, in_url, ledger_filters, say_year
 from portal.addresses.models import Address, AddressStatus, NumberRange
 from portal.extensions import db
@@ -229,7 +229,7 @@ def check_ledger(id: int) -> ResponseReturnValue:
         numbering=numbering,
         view=view,
         wanted=wanted,
-        check=ledger.check(replace(wanted, number=None), numbering.next_number),
+        check=checking.check(replace(wanted, number=None), numbering.next_number),
     )
 
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, func, select, text, update
 
-from portal.addresses import ledger, service
+from portal.addresses import checking, ledger, service
 from portal.addresses.models import Address, NumberRange, NumberSkip, NumberYear, Purpose
 from portal.addresses.numbers import Numbering, largest
 from portal.documents import intake
@@ -71,7 +71,7 @@ def placed_in(year, number=1):
 
 def checked(own, year=None, **period):
     wanted = ledger.Wanted(ledger.Series(own.id, own.purpose, year), BERLIN, **period)
-    return ledger.check(wanted, own.next_of(year))
+    return checking.check(wanted, own.next_of(year))
 
 
 def numbers():
@@ -304,6 +304,44 @@ def test_a_status_goes_with_its_range_and_what_was_left_out_of_it(platform):
     service.update_status(guests, "Guests", "", Numbering("G", 4, 5, largest(4)), REASON)
     service.delete_status(guests)
     assert not db.session.scalars(select(NumberSkip)).all()
+
+
+shapes = st.tuples(st.sampled_from(["A", "A25", "A26", "A27", "A{YY}", "A{YYYY}", "{YY}"]), st.integers(2, 5))
+changes = st.tuples(shapes, st.none() | st.integers(1, 30))
+steps = st.lists(st.lists(moments, min_size=1, max_size=4) | changes, min_size=2, max_size=8)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps)
+def test_however_a_range_is_changed_no_number_is_given_out_twice(app, make_tenant, steps):
+    """Nor is an order held since its number were another's; and each count of the range stays whole."""
+    merchant = make_tenant()
+    with app.app_context(), tenant(merchant.tenant_id):
+        source, own, orders = intake.source_of(a_platform(merchant)), the_range(), 0
+        for step in steps:
+            if isinstance(step, list):
+                page = [an_order(f"{orders + n}", placed_at=at.replace(tzinfo=UTC)) for n, at in enumerate(step)]
+                intake.commit_page(source, planned(source, *page), [])
+                orders += len(page)
+                continue
+            (prefix, digits), next_number = step
+            year = own.present_year if "{" in prefix else None
+            following = next_number or min(own.next_of(year), largest(digits))
+            service.lock(own.purpose)
+            try:
+                service.change_range(own, Numbering(prefix, digits, following, largest(digits), year), REASON)
+                db.session.commit()
+            except service.NumbersTaken:
+                db.session.rollback()
+        assert set(db.session.scalars(select(HeldOrder.cause))) <= {"numbers"}
+        written = db.session.scalars(select(Document.number)).all()
+        assert len(set(written)) == len(written)
+        drawn = 0
+        for year in {None, *(begun.year for begun in own.years)}:
+            found = checked(own, year)
+            assert not found.findings
+            drawn += found.drawn
+        assert drawn == len(written)
 
 
 # Checking

@@ -18,7 +18,7 @@ from sqlalchemy import Engine, func, select, text
 
 from jobs import scheduler
 from jobs.queues import queue
-from portal.addresses import ledger
+from portal.addresses import checking, ledger
 from portal.addresses.models import Address, NumberRange, Purpose
 from portal.automation.models import Run, RunState
 from portal.credentials.models import Credential
@@ -230,7 +230,7 @@ class Shop:
         own = db.session.scalars(select(NumberRange).where(NumberRange.purpose == purpose)).one()
         for year in ledger.years(own):
             wanted = ledger.Wanted(ledger.Series(own.id, purpose, year), ZoneInfo("Europe/Berlin"))
-            found = ledger.check(wanted, own.next_of(year))
+            found = checking.check(wanted, own.next_of(year))
             assert not found.findings and not found.skipped
             drawn -= found.drawn
         assert drawn == 0
