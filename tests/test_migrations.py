@@ -15,6 +15,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import Flask
+from sqlalchemy.dialects import postgresql
 
 from portal import tables
 from portal.addresses import matching
@@ -128,6 +129,65 @@ def test_customers_keep_their_references_and_get_their_keys(app, empty):
     migrate(app, empty, command.downgrade, "0002")
     with empty.connect() as connection:
         assert connection.scalar(sa.text("SELECT buyer_reference FROM address")) == "b"
+    migrate(app, empty, command.downgrade, "base")
+
+
+# What a row of the tables before the ledger holds where the test names nothing.
+OF_TYPE = {
+    sa.Boolean: True,
+    sa.Date: "2026-01-01",
+    sa.DateTime: "2026-01-01",
+    sa.Integer: 1,
+    sa.LargeBinary: b"",
+    sa.Numeric: 1,
+    sa.String: "x",
+    postgresql.ARRAY: [],
+    postgresql.JSONB: {},
+}
+
+
+def add(connection: sa.Connection, to: str, /, **values: Any) -> int:
+    """A row of a table as it is at this revision."""
+    table = sa.Table(to, sa.MetaData(), autoload_with=connection)
+    for column in table.c:
+        if column.name not in values and not column.nullable and column.server_default is None:
+            values[column.name] = next(value for kind, value in OF_TYPE.items() if isinstance(column.type, kind))
+    return int(connection.execute(table.insert().values(values).returning(table.c.id)).scalar_one())
+
+
+def test_numbers_that_are_there_already_are_entered_in_the_ledger(app, empty):
+    """Where they are written as their range writes them now, and lie behind its next one."""
+    migrate(app, empty, command.downgrade, "base")
+    before = ScriptDirectory.from_config(config_of(app)).get_revision("0005").down_revision
+    migrate(app, empty, command.upgrade, before)
+    drawn = {"A0007": 7, "A0041": 41, "A0042": None, "A00008": None, "B0009": None, "A000x": None}
+    bought = {"1000001": 1000001, "1000002": None, "G01": 1, "G-1": None}
+    with empty.begin() as connection:
+        tenant = add(connection, "tenant")
+        of = {"tenant_id": tenant}
+        orders = add(connection, "number_range", purpose="order", prefix="A", digits=4, next_number=42, **of)
+        plain = add(connection, "number_range", purpose="address", prefix="", digits=7, next_number=1000002, **of)
+        guests = add(connection, "number_range", purpose="address", prefix="G", digits=2, next_number=50, **of)
+        statuses = [
+            add(connection, "address_status", name=str(own), number_range_id=own, **of) for own in (plain, guests)
+        ]
+        account = add(connection, "credential", **of)
+        seller = add(connection, "platform", credential_id=account, address_status_id=statuses[0], **of)
+        for number in bought:
+            status = statuses[number.startswith("G")]
+            here = {"platform_id": seller, "status_id": status, **of}
+            address = add(connection, "address", number=number, **here)
+        for number in drawn:
+            here = {"platform_id": seller, "address_id": address, "type": "order", "state": "open", **of}
+            add(connection, "document", number=number, order_id=number, **here)
+    migrate(app, empty, command.upgrade, "0005")
+    with empty.connect() as connection:
+        entered = "SELECT number, number_range_id, number_year, number_value FROM"
+        documents = connection.execute(sa.text(f"{entered} document")).all()
+        addresses = connection.execute(sa.text(f"{entered} address")).all()
+    assert set(documents) == {(number, value and orders, None, value) for number, value in drawn.items()}
+    ranges = {number: guests if number.startswith("G") else plain for number in bought}
+    assert set(addresses) == {(number, value and ranges[number], None, value) for number, value in bought.items()}
     migrate(app, empty, command.downgrade, "base")
 
 

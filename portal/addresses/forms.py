@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from flask_babel import format_date
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from wtforms import Field, HiddenField, IntegerField, RadioField, StringField, ValidationError
+from wtforms import BooleanField, Field, HiddenField, IntegerField, RadioField, StringField, ValidationError
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
 
 from portal.addresses.matching import MatchRule
-from portal.addresses.models import Address
-from portal.addresses.numbers import MOST_DIGITS, Numbering, largest
+from portal.addresses.models import Address, Purpose
+from portal.addresses.models import NumberRange as Range
+from portal.addresses.numbers import FIRST_OF_YEAR, MOST_DIGITS, Numbering, largest, places_of_year
 from portal.addresses.service import LONGEST_NAME, LONGEST_PREFIX
-from portal.lists import LONGEST_SEARCH
+from portal.documents.forms import parse_day
+from portal.lists import LONGEST_SEARCH, Filter
 from portal.typed import Form, choices, one_line
 
 # What each rule is called, and what it means.
@@ -41,6 +45,8 @@ RULES = {
     ),
 }
 
+LONGEST_REASON = 200
+
 
 class RangeForm(Form):
     """What a range gives out. `shown_next` is the next number that the form was opened with."""
@@ -53,27 +59,44 @@ class RangeForm(Form):
         [Optional(), NumberRange(0, largest(MOST_DIGITS))],
         description=_l("Empty: as far as the digits reach. Behind it orders are held."),
     )
+    reason = StringField(_l("Reason"), [Length(max=LONGEST_REASON)], filters=[one_line])
     shown_next = HiddenField()
 
-    def numbering(self, present: Numbering | None = None) -> Numbering:
+    @property
+    def begins_anew(self) -> bool:
+        """True if each year is to begin with the first number."""
+        return False
+
+    def numbering(self, present: Range | None = None) -> Numbering:
         """What was typed, once it is valid.
 
-        A next number that was left as it was shown stays what it has become `present`ly: orders may have
-        come in while the form was open.
+        A next number that was left as it was shown is what it is in the `present` range by now: orders may
+        have come in while the form was open, or the numbers are to be those of a year.
         """
+        year = present.present_year if present is not None and self.begins_anew else None
         digits, next_number = int(self.digits.data or 1), int(self.next_number.data or 0)
         if present is not None and self.shown_next.data == str(next_number):
-            next_number = present.next_number
+            next_number = present.next_of(year)
         last = self.last_number.data
-        return Numbering(self.prefix.data or "", digits, next_number, largest(digits) if last is None else int(last))
+        last_number = largest(digits) if last is None else int(last)
+        return Numbering(self.prefix.data or "", digits, next_number, last_number, year)
 
     def show(self, numbering: Numbering) -> None:
         self.prefix.data, self.digits.data = numbering.prefix, numbering.digits
         self.next_number.data, self.shown_next.data = numbering.next_number, str(numbering.next_number)
         self.last_number.data = numbering.last_number if numbering.last_number != largest(numbering.digits) else None
 
+    def validate_prefix(self, field: Field) -> None:
+        places = places_of_year(field.data or "")
+        if self.begins_anew and places != 1:
+            raise ValidationError(_("Say once where the year stands: {YYYY} or {YY}."))
+        if places and not self.begins_anew:
+            raise ValidationError(_("{YYYY} and {YY} are for numbers that begin anew each year."))
+
     def validate_next_number(self, field: Field) -> None:
         self._check_digits(field)
+        if self.begins_anew and field.data is not None and field.data < FIRST_OF_YEAR:
+            raise ValidationError(_("A year begins with 1."))
 
     def validate_last_number(self, field: Field) -> None:
         self._check_digits(field)
@@ -84,6 +107,49 @@ class RangeForm(Form):
         digits = self.digits.data
         if field.data is not None and digits and 1 <= digits <= MOST_DIGITS and field.data > largest(digits):
             raise ValidationError(_("%(number)s has more digits than %(digits)s.", number=field.data, digits=digits))
+
+
+class DocumentRangeForm(RangeForm):
+    """The range of a kind of documents."""
+
+    yearly = BooleanField(
+        _l("Begin anew each year"),
+        description=_l("Each year then begins with 1, and the prefix holds the year as {YYYY} or {YY}."),
+    )
+
+    @property
+    def begins_anew(self) -> bool:
+        return bool(self.yearly.data)
+
+    def show(self, numbering: Numbering) -> None:
+        super().show(numbering)
+        self.yearly.data = numbering.year is not None
+
+
+def form_of(number_range: Range) -> type[RangeForm]:
+    """The form of a range: what numbers documents may begin anew each year."""
+    return RangeForm if number_range.purpose == Purpose.ADDRESS else DocumentRangeForm
+
+
+def ledger_filters(years: Sequence[int | None]) -> tuple[Filter, ...]:
+    """The filters of a range's ledger; `years` are those there are, None for numbers that know no year."""
+    offered = {in_url(year): year for year in years}
+    return (
+        Filter("q", _l("Search"), str),
+        Filter(
+            "year", _l("Year"), lambda text: text if text in offered else None, lambda text: say_year(offered[text])
+        ),
+        Filter("since", _l("From"), parse_day, format_date),
+        Filter("until", _l("To"), parse_day, format_date),
+    )
+
+
+def in_url(year: int | None) -> str:
+    return "none" if year is None else str(year)
+
+
+def say_year(year: int | None) -> str:
+    return _("Without a year") if year is None else str(year)
 
 
 class StatusForm(RangeForm):

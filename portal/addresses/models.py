@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import BigInteger, ForeignKey, Index, func, text
+from sqlalchemy import BigInteger, ForeignKey, Index, SmallInteger, false, func, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from portal.addresses.numbers import Numbering
+from portal.addresses.numbers import FIRST_OF_YEAR, Numbering
 from portal.extensions import db
 from portal.masterdata.models import PaymentTerms
+from portal.tenants.models import Tenant
 
 
 class Purpose(StrEnum):
@@ -22,7 +24,10 @@ class Purpose(StrEnum):
 
 
 class NumberRange(db.Model):
-    """Numbers in a row, without gaps: the row is locked from the draw to the commit."""
+    """Numbers in a row, without gaps: the row is locked from the draw to the commit.
+
+    Where it is `yearly` they begin anew each year: `number_year` counts them, and `next_number` rests.
+    """
 
     id: Mapped[int] = mapped_column(primary_key=True)
     tenant_id: Mapped[int] = mapped_column(ForeignKey("tenant.id"), index=True)
@@ -32,10 +37,70 @@ class NumberRange(db.Model):
     digits: Mapped[int]
     next_number: Mapped[int] = mapped_column(BigInteger, server_default="1")
     last_number: Mapped[int] = mapped_column(BigInteger)
+    yearly: Mapped[bool] = mapped_column(server_default=false(), default=False)
+
+    tenant: Mapped[Tenant] = relationship(viewonly=True)
+    years: Mapped[list[NumberYear]] = relationship(passive_deletes=True, order_by="NumberYear.year.desc()")
 
     @property
     def numbering(self) -> Numbering:
-        return Numbering(self.prefix, self.digits, self.next_number, self.last_number)
+        """What is given out next: of the present year, where the numbers begin anew each year."""
+        return self.numbering_of(self.present_year if self.yearly else None)
+
+    def numbering_of(self, year: int | None) -> Numbering:
+        """The numbers of a year, or those that know none."""
+        return Numbering(self.prefix, self.digits, self.next_of(year), self.last_number, year)
+
+    def next_of(self, year: int | None) -> int:
+        """The next number of a year, or of those that know none."""
+        if year is None:
+            return self.next_number
+        return next((begun.next_number for begun in self.years if begun.year == year), FIRST_OF_YEAR)
+
+    @property
+    def present_year(self) -> int:
+        """The year it is in the tenant's time zone."""
+        return datetime.now(UTC).astimezone(ZoneInfo(self.tenant.time_zone)).year
+
+
+class NumberYear(db.Model):
+    """How far the numbers of one year have come."""
+
+    range_id: Mapped[int] = mapped_column(ForeignKey("number_range.id", ondelete="CASCADE"), primary_key=True)
+    year: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    tenant_id: Mapped[int] = mapped_column(ForeignKey("tenant.id"))
+    next_number: Mapped[int] = mapped_column(BigInteger)
+
+
+class NumberSkip(db.Model):
+    """Numbers that were left out on purpose, from `first` to `last`, and why."""
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    tenant_id: Mapped[int] = mapped_column(ForeignKey("tenant.id"))
+    range_id: Mapped[int] = mapped_column(ForeignKey("number_range.id", ondelete="CASCADE"))
+    year: Mapped[int | None] = mapped_column(SmallInteger)
+    first: Mapped[int] = mapped_column(BigInteger)
+    last: Mapped[int] = mapped_column(BigInteger)
+    reason: Mapped[str]
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("app_user.id", ondelete="SET NULL"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (Index("ix_number_skip_range", "tenant_id", "range_id", "first"),)
+
+
+def ledger_indexes(table: str) -> tuple[Index, Index]:
+    """What the ledger reads of a table that bears numbers: two, since an index on NULLs serves no order behind them.
+
+    With the id, as the key of its pages, and the time of drawing, so that a period is found without the rows.
+    """
+    ranges, key, time = ("tenant_id", "number_range_id"), ("number_value", "id"), ["created_at"]
+    plain, yearly = text("number_year IS NULL"), text("number_year IS NOT NULL")
+    return (
+        Index(f"ix_{table}_ledger", *ranges, *key, postgresql_where=plain, postgresql_include=time),
+        Index(
+            f"ix_{table}_ledger_year", *ranges, "number_year", *key, postgresql_where=yearly, postgresql_include=time
+        ),
+    )
 
 
 class AddressStatus(db.Model):
@@ -62,6 +127,10 @@ class Address(db.Model):
     status_id: Mapped[int] = mapped_column(ForeignKey("address_status.id"))
     platform_id: Mapped[int] = mapped_column(ForeignKey("platform.id"))
     number: Mapped[str]
+    # What the number was drawn from (portal/addresses/ledger.py). No foreign key: intake holds the range locked.
+    number_range_id: Mapped[int | None]
+    number_year: Mapped[int | None] = mapped_column(SmallInteger)
+    number_value: Mapped[int | None] = mapped_column(BigInteger)
     name: Mapped[str]
     company: Mapped[str]
     street: Mapped[str]
@@ -112,6 +181,7 @@ class Address(db.Model):
             "id",
             postgresql_where=text("merged_into_id IS NULL AND place_key <> ''"),
         ),
+        *ledger_indexes("address"),
     )
 
 

@@ -9,12 +9,12 @@ from string import ascii_uppercase
 from flask_babel import gettext as _
 from sqlalchemy import exists, func, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import joinedload, selectinload
 
+from portal.addresses import ledger
 from portal.addresses.matching import MatchRule
-from portal.addresses.models import Address, AddressStatus, NumberRange, Purpose
-from portal.addresses.numbers import Numbering, largest
-from portal.documents.models import Document
+from portal.addresses.models import Address, AddressStatus, NumberRange, NumberYear, Purpose
+from portal.addresses.numbers import YEAR_PLACES, Numbering, largest
 from portal.errors import Refused
 from portal.extensions import db
 from portal.platforms.models import Platform
@@ -31,6 +31,10 @@ class NameTaken(Refused):
 
 class NumbersTaken(Refused):
     """Another range gives out the same numbers, or some of them are given out already."""
+
+
+class ReasonMissing(Refused):
+    """Numbers would be left out, and nobody says why."""
 
 
 class StatusInUse(Refused):
@@ -79,9 +83,16 @@ def create_status(name: str, category: str, numbering: Numbering) -> AddressStat
     return status
 
 
-def update_status(status: AddressStatus, name: str, category: str, numbering: Numbering) -> None:
-    """Change a status and its range. Raises NameTaken, NumbersTaken; the caller rolls back."""
-    change_range(status.number_range, numbering)
+def update_status(
+    status: AddressStatus,
+    name: str,
+    category: str,
+    numbering: Numbering,
+    reason: str = "",
+    user_id: int | None = None,
+) -> None:
+    """Change a status and its range. Raises NameTaken, NumbersTaken, ReasonMissing; the caller rolls back."""
+    change_range(status.number_range, numbering, reason, user_id)
     try:
         with db.session.begin_nested():
             status.name, status.category, status.number_range.name = name, category, name
@@ -109,10 +120,23 @@ def delete_status(status: AddressStatus) -> None:
     db.session.flush()
 
 
-def change_range(number_range: NumberRange, numbering: Numbering) -> None:
-    """Change what a range gives out next. Waits for the page of orders that draws from it. Raises NumbersTaken."""
+def change_range(number_range: NumberRange, numbering: Numbering, reason: str = "", user_id: int | None = None) -> None:
+    """Change what a range gives out next. Waits for the page of orders that draws from it.
+
+    Numbers that are left out so are kept in the ledger with the reason, and who gave it.
+    Raises NumbersTaken, ReasonMissing; the caller rolls back.
+    """
     _check_numbers(number_range.purpose, numbering, number_range)
+    present = number_range.next_of(numbering.year)
+    if numbering.next_number > present:
+        if not reason:
+            raise ReasonMissing(_left_out(numbering, present, numbering.next_number - 1))
+        ledger.skip(number_range, numbering.year, present, numbering.next_number - 1, reason, user_id)
+    else:
+        ledger.take_back_skips(number_range, numbering.year, numbering.next_number)
     _number(number_range, numbering)
+    if numbering.year is not None:
+        _begin_behind(number_range, numbering)
     db.session.flush()
 
 
@@ -135,7 +159,8 @@ def copied(status: AddressStatus) -> tuple[str, Numbering]:
 def lock(purpose: Purpose) -> Sequence[NumberRange]:
     """The ranges of this kind as they are now. Nobody draws from them or changes one until the transaction ends."""
     query = select(NumberRange).where(NumberRange.purpose == purpose).order_by(NumberRange.id).with_for_update()
-    return list(db.session.scalars(query, execution_options={"populate_existing": True}))
+    fresh = {"populate_existing": True}
+    return list(db.session.scalars(query.options(selectinload(NumberRange.years)), execution_options=fresh))
 
 
 def _check_numbers(purpose: Purpose, numbering: Numbering, own: NumberRange | None) -> None:
@@ -151,27 +176,80 @@ def _check_numbers(purpose: Purpose, numbering: Numbering, own: NumberRange | No
                 next=numbering.written(last + 1),
             )
         )
+    counted = ledger.last_drawn(own, numbering.year) if own is not None else None
+    if counted is not None and counted >= numbering.next_number:
+        raise NumbersTaken(
+            _(
+                "This range has counted to %(last)s already; its next number is %(next)s at least.",
+                last=counted,
+                next=counted + 1,
+            )
+        )
 
 
 def _last_drawn(purpose: Purpose, numbering: Numbering) -> int | None:
     """The largest number among those the range would give out that somebody has already."""
-    column = Document.number if purpose == Purpose.ORDER else Address.number
-    owner = Document.tenant_id if purpose == Purpose.ORDER else Address.tenant_id
-    digits = func.substr(column, len(numbering.prefix) + 1).collate("C")
+    bearer = ledger.bearer_of(purpose)
+    column, start = bearer.number, numbering.written_prefix
+    digits = func.substr(column, len(start) + 1).collate("C")
     first, last = f"{numbering.next_number:0{numbering.digits}}", f"{numbering.last_number:0{numbering.digits}}"
     found = db.session.scalar(
         select(func.max(digits)).where(
-            owner == current_tenant_id(),
-            column.regexp_match(f"^{re.escape(numbering.prefix)}[0-9]{{{numbering.digits}}}$"),
+            bearer.tenant_id == current_tenant_id(),
+            column.regexp_match(f"^{re.escape(start)}[0-9]{{{numbering.digits}}}$"),
             digits.between(first, last),
         )
     )
     return int(found) if found is not None else None
 
 
+def _begin_behind(number_range: NumberRange, numbering: Numbering) -> None:
+    """Let each other year begin behind what was given out as if it were a number of that year."""
+    place = next(place for place in YEAR_PLACES if place in numbering.prefix)
+    before, after = numbering.prefix.split(place)
+    width = YEAR_PLACES[place]
+    bearer = ledger.bearer_of(number_range.purpose)
+    year = func.substr(bearer.number, len(before) + 1, width)
+    digits = func.substr(bearer.number, len(before) + width + len(after) + 1).collate("C")
+    shape = f"^{re.escape(before)}[0-9]{{{width}}}{re.escape(after)}[0-9]{{{numbering.digits}}}$"
+    given_out = select(year, func.max(digits)).where(
+        bearer.tenant_id == current_tenant_id(), bearer.number.regexp_match(shape)
+    )
+    for written, largest_given in db.session.execute(given_out.group_by(year)):
+        other, last = int(written) if width == 4 else 2000 + int(written), int(largest_given)
+        begun = number_range.next_of(other)
+        if other != numbering.year and begun <= last:
+            reason = _("Given out before the numbers began anew each year.")
+            ledger.skip(number_range, other, begun, last, reason, None)
+            _count_on(number_range, other, last + 1)
+
+
 def _number(number_range: NumberRange, numbering: Numbering) -> None:
     number_range.prefix, number_range.digits = numbering.prefix, numbering.digits
-    number_range.next_number, number_range.last_number = numbering.next_number, numbering.last_number
+    number_range.last_number, number_range.yearly = numbering.last_number, numbering.year is not None
+    if numbering.year is None:
+        number_range.next_number = numbering.next_number
+    else:
+        _count_on(number_range, numbering.year, numbering.next_number)
+
+
+def _count_on(number_range: NumberRange, year: int, next_number: int) -> None:
+    """Let the numbers of a year go on with this one."""
+    begun = next((begun for begun in number_range.years if begun.year == year), None)
+    if begun is None:
+        begun = NumberYear(tenant_id=current_tenant_id(), year=year)
+        number_range.years.append(begun)
+    begun.next_number = next_number
+
+
+def _left_out(numbering: Numbering, first: int, last: int) -> str:
+    if first == last:
+        return _("%(number)s would be left out. Say why, for the ledger.", number=numbering.written(first))
+    return _(
+        "%(first)s to %(last)s would be left out. Say why, for the ledger.",
+        first=numbering.written(first),
+        last=numbering.written(last),
+    )
 
 
 def _name_taken(name: str) -> NameTaken:

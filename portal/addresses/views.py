@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
-from flask import flash, redirect, render_template, url_for
+from flask import Response, flash, redirect, render_template, stream_with_context, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_login import current_user
 from htmx_flask import request
 
-from portal.addresses import listing, returning, service
+from portal.addresses import checking, ledger, listing, returning, service
 from portal.addresses.blueprint import bp
-from portal.addresses.forms import RangeForm, StatusForm
+from portal.addresses.forms import RangeForm, StatusForm, form_of, in_url, ledger_filters, say_year
 from portal.addresses.models import Address, AddressStatus, NumberRange
 from portal.extensions import db
 from portal.http import not_found
 from portal.lists import ID, SMALL_ID, View, page_of
+from portal.scope import current_tenant_id, tenant
+from portal.spreadsheets import as_csv
 from portal.tenants.access import require
 from portal.tenants.models import Role
+from portal.tenants.session import current_tenant, reader
 
 __all__ = ["bp", "returning"]  # returning's routes are on the same blueprint
 
@@ -115,12 +122,20 @@ def update_status(id: int) -> ResponseReturnValue:
     if form.validate_on_submit():
         service.lock(status.number_range.purpose)
         try:
-            numbering = form.numbering(status.number_range.numbering)
-            service.update_status(status, form.name.data or "", form.category.data or "", numbering)
+            service.update_status(
+                status,
+                form.name.data or "",
+                form.category.data or "",
+                form.numbering(status.number_range),
+                form.reason.data or "",
+                current_user.id,
+            )
         except service.NameTaken as taken:
             form.name.errors = [str(taken)]
         except service.NumbersTaken as taken:
             form.next_number.errors = [str(taken)]
+        except service.ReasonMissing as missing:
+            form.reason.errors = [str(missing)]
         else:
             flash(_("The address status is saved."), "success")
             return redirect(url_for("addresses.statuses"))
@@ -147,18 +162,20 @@ def numbers() -> ResponseReturnValue:
 
 @bp.get("/numbers/preview")
 def preview() -> ResponseReturnValue:
-    """The next numbers of what stands in the form, while it is typed."""
-    form = RangeForm(formdata=request.args)
+    """The next numbers of what stands in the form, while it is typed; ?range= names the range that it changes."""
+    id = request.args.get("range", type=int)
+    present = db.session.get(NumberRange, id) if id is not None and 0 < id < 2**31 else None
+    form = (form_of(present) if present else RangeForm)(formdata=request.args)
     form.validate()
     wrong = [field for field in (form.prefix, form.digits, form.next_number, form.last_number) if field.errors]
-    return render_template("addresses/_preview.html", numbering=None if wrong else form.numbering())
+    return render_template("addresses/_preview.html", numbering=None if wrong else form.numbering(present))
 
 
 @bp.get(f"/numbers/{SMALL_ID}")
 def show_numbers(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
     number_range: NumberRange = db.get_or_404(NumberRange, id)
-    form = RangeForm(formdata=None)
+    form = form_of(number_range)(formdata=None)
     form.show(number_range.numbering)
     return render_template("addresses/range.html", form=form, range=number_range)
 
@@ -167,14 +184,81 @@ def show_numbers(id: int) -> ResponseReturnValue:
 def update_numbers(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
     number_range: NumberRange = db.get_or_404(NumberRange, id)
-    form = RangeForm()
+    form = form_of(number_range)()
     if form.validate_on_submit():
         service.lock(number_range.purpose)
         try:
-            service.change_range(number_range, form.numbering(number_range.numbering))
+            service.change_range(number_range, form.numbering(number_range), form.reason.data or "", current_user.id)
         except service.NumbersTaken as taken:
             form.next_number.errors = [str(taken)]
+        except service.ReasonMissing as missing:
+            form.reason.errors = [str(missing)]
         else:
             flash(_("The number range is saved."), "success")
             return redirect(url_for("addresses.numbers"))
     return render_template("addresses/range.html", form=form, range=number_range), 422
+
+
+@bp.get(f"/numbers/{SMALL_ID}/ledger")
+def show_ledger(id: int) -> ResponseReturnValue:
+    number_range, view, wanted, years = _ledger(id)
+    page = page_of(view, lambda window: ledger.rows(wanted, window), ledger.key_of, ledger.count(wanted))
+    fragment = request.htmx and not request.htmx.history_restore_request
+    return render_template(
+        "addresses/_ledger.html" if fragment else "addresses/ledger.html",
+        range=number_range,
+        numbering=ledger.numbering_of(number_range, wanted.series.year),
+        view=view,
+        page=page,
+        years={in_url(year): say_year(year) for year in years},
+        year=in_url(wanted.series.year),
+    )
+
+
+@bp.get(f"/numbers/{SMALL_ID}/ledger/check")
+def check_ledger(id: int) -> ResponseReturnValue:
+    number_range, view, wanted, _years = _ledger(id)
+    numbering = ledger.numbering_of(number_range, wanted.series.year)
+    return render_template(
+        "addresses/check.html",
+        range=number_range,
+        numbering=numbering,
+        view=view,
+        wanted=wanted,
+        check=checking.check(replace(wanted, number=None), numbering.next_number),
+    )
+
+
+@bp.get(f"/numbers/{SMALL_ID}/ledger.csv")
+def export_ledger(id: int) -> ResponseReturnValue:
+    number_range, _view, wanted, _years = _ledger(id)
+    numbering = ledger.numbering_of(number_range, wanted.series.year)
+    head = [_("Number"), _("To"), _("Drawn"), _("Order"), _("Customer"), _("Reason")]
+    tenant_id = current_tenant_id()
+
+    def rows() -> Iterator[list[str]]:
+        with tenant(tenant_id):  # the request's own scope has ended by then
+            for row in ledger.every(wanted):
+                yield ledger.as_cells(row, numbering, wanted.zone)
+
+    answer = Response(stream_with_context(as_csv(head, rows(), reader().language)), mimetype="text/csv")
+    answer.headers["Content-Disposition"] = f'attachment; filename="numbers-{id}.csv"'
+    return answer
+
+
+def _ledger(id: int) -> tuple[NumberRange, View, ledger.Wanted, list[int | None]]:
+    """A range, and which of its numbers the URL asks for; the years there are, the default first."""
+    number_range: NumberRange = db.get_or_404(NumberRange, id)
+    years = ledger.years(number_range)
+    view = View.of_request("addresses.show_ledger", lambda values: (ledger.BY_NUMBER,), ledger_filters(years), id=id)
+    year = next((year for year in years if in_url(year) == view.get("year")), years[0])
+    series = ledger.Series(number_range.id, number_range.purpose, year)
+    search = view.get("q")
+    wanted = ledger.Wanted(
+        series,
+        ZoneInfo(current_tenant().time_zone),
+        ledger.number_of(series, ledger.numbering_of(number_range, year), search) if search else None,
+        view.get("since"),
+        view.get("until"),
+    )
+    return number_range, view, wanted, years

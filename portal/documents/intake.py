@@ -8,6 +8,7 @@ numbers have no gaps.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -96,7 +97,8 @@ def write_page(source: Source, planned: Planned, collections: Sequence[Collectio
     """Write a page of orders; the caller commits. A constant number of statements, whatever the page's size."""
     arrivals, newest, outcomes = planned.arrivals, planned.newest, planned.outcomes
     page = writing.Page(current_tenant_id(), source.platform_id)
-    ranges = page.lock_ranges(source.address_status_id)
+    years = {outcome.document_date.year for outcome in outcomes.values() if isinstance(outcome, Draft)}
+    ranges = page.lock_ranges(source.address_status_id, years)
     existing = page.existing(list(outcomes))
 
     fresh: list[Draft] = []
@@ -127,7 +129,7 @@ def write_page(source: Source, planned: Planned, collections: Sequence[Collectio
     page.release_held([(id, newest[id].order.version) for id in outcomes if id not in still_held])
     page_id, document_ids = page.draw_ids(len(fresh))
     page.write_customers(customers, source.address_status_id, ranges)
-    numbers = ranges.order.draw(len(fresh))
+    numbers = ranges.order.draw([draft.document_date.year for draft in fresh])
     page.write_documents(fresh, document_ids, numbers, customers)
     page.write_revisions(revisions)
     changed = [revision for revision in revisions if revision.draft is not None]
@@ -198,19 +200,20 @@ def _plan(order: Order, settings: Settings, refused: str | None) -> Draft | Held
 
 def _numbered(drafts: list[Draft], customers: Customers, ranges: writing.Ranges) -> tuple[list[Draft], list[Held]]:
     """Which of the drafts there are numbers left for, their customers told. The others are held, without a number."""
-    orders, addresses = ranges.order.numbering.left, ranges.address.numbering.left
     written: list[Draft] = []
     held: list[Held] = []
+    drawn: Counter[tuple[int, int | None]] = Counter()
     for draft in drafts:
-        spent = ranges.order if len(written) == orders else None
-        if spent is None and len(customers.new) == addresses and customers.is_new(draft):
-            spent = ranges.address
+        needed = [ranges.order, ranges.address] if customers.is_new(draft) else [ranges.order]
+        taken = [(own.id, own.series(draft.document_date.year)) for own in needed]
+        spent = next((own for own, of in zip(needed, taken, strict=True) if drawn[of] >= own.left(of[1])), None)
         if spent is not None:
             reason = sentence("The number range “%(range)s” has run out. Give it more numbers.", range=spent.name)
             held.append(Held(draft.order.id, draft.order.version, "numbers", reason))
             continue
         written.append(draft)
         customers.add(draft)
+        drawn.update(taken)
     return written, held
 
 

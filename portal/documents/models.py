@@ -7,11 +7,11 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Numeric, func, text
+from sqlalchemy import BigInteger, ForeignKey, Index, Numeric, SmallInteger, func, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TEXT
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from portal.addresses.models import Address
+from portal.addresses.models import Address, ledger_indexes
 from portal.extensions import db
 from portal.platforms.models import Platform
 
@@ -54,6 +54,10 @@ class Document(db.Model):
     address_id: Mapped[int] = mapped_column(ForeignKey("address.id"))
     type: Mapped[DocumentType]
     number: Mapped[str]
+    # What the number was drawn from (portal/addresses/ledger.py). No foreign key: intake holds the range locked.
+    number_range_id: Mapped[int | None]
+    number_year: Mapped[int | None] = mapped_column(SmallInteger)
+    number_value: Mapped[int | None] = mapped_column(BigInteger)
     order_id: Mapped[str]
     sales_channel: Mapped[str]
     state: Mapped[State]
@@ -101,6 +105,7 @@ class Document(db.Model):
             postgresql_where=text(TO_SHIP),
             postgresql_include=["ship_by"],  # without the column itself, counting by the expression reads the table
         ),
+        *ledger_indexes("document"),
     )
 
 

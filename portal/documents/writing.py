@@ -12,16 +12,17 @@ looked up by LATERAL (... OFFSET 0), once for each wanted key, which leads to th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import CursorResult
 
 from portal.addresses.matching import MatchRule, email_key, key_of, place_key
-from portal.addresses.numbers import Numbering
+from portal.addresses.numbers import FIRST_OF_YEAR, Numbering
 from portal.documents.arrivals import Arrival, Source, Tally, payload_hash
 from portal.documents.customers import Customers
 from portal.documents.models import LineKind, State
@@ -41,21 +42,52 @@ OLDEST_ALIKE = (
 )
 
 
+class Drawn(NamedTuple):
+    """A number as it is written, and what it is in the ledger."""
+
+    number: str
+    range_id: int
+    year: int | None
+    value: int
+
+
 @dataclass
 class Range:
-    """A locked number range."""
+    """A locked number range. Where it is yearly it has a numbering for each year of the page, else one for None."""
 
     id: int
     name: str
-    numbering: Numbering
+    yearly: bool
+    numberings: dict[int | None, Numbering]
 
-    def draw(self, count: int) -> list[str]:
-        """The next numbers, without gaps as long as the transaction commits whole. No more than are left."""
-        drawn = self.numbering
-        if count > drawn.left:
-            raise ValueError(f"The range {self.id} has {drawn.left} numbers left, not {count}.")
-        self.numbering = replace(drawn, next_number=drawn.next_number + count)
-        return [drawn.written(number) for number in range(drawn.next_number, drawn.next_number + count)]
+    def series(self, year: int) -> int | None:
+        """Among which numbers a document of this year is counted."""
+        return year if self.yearly else None
+
+    def left(self, series: int | None) -> int:
+        return self.numberings[series].left
+
+    def suffices(self, years: Iterable[int]) -> bool:
+        """True if there is a number for a document of each of these years."""
+        wanted = Counter(map(self.series, years))
+        return all(self.left(series) >= count for series, count in wanted.items())
+
+    def draw(self, years: Sequence[int]) -> list[Drawn]:
+        """The next number for a document of each of these years, in turn. No more than are left.
+
+        Without gaps as long as the transaction commits whole.
+        """
+        wanted = [self.series(year) for year in years]
+        drawn = {series: iter(self._draw(series, count)) for series, count in Counter(wanted).items()}
+        return [next(drawn[series]) for series in wanted]
+
+    def _draw(self, series: int | None, count: int) -> list[Drawn]:
+        numbering = self.numberings[series]
+        first = numbering.next_number
+        if count > numbering.left:
+            raise ValueError(f"The range {self.id} has {numbering.left} numbers left, not {count}.")
+        self.numberings[series] = replace(numbering, next_number=first + count)
+        return [Drawn(numbering.written(value), self.id, series, value) for value in range(first, first + count)]
 
 
 @dataclass
@@ -102,31 +134,62 @@ class Page:
         self.platform_id = platform_id
         self.connection = db.session.connection()
 
-    def lock_ranges(self, address_status_id: int) -> Ranges:
-        """Lock the ranges for orders and addresses; until commit no other page of the tenant is written."""
+    def lock_ranges(self, address_status_id: int, years: set[int]) -> Ranges:
+        """Lock the ranges for orders and addresses; until commit no other page of the tenant is written.
+
+        `years` are those of the page's documents.
+        """
         # Foreign-key checks are planned once a session. Planned while a table is still empty they
         # would scan it for ever, and a new tenant's first backlog would slow down with every page.
         self._run("SELECT set_config('enable_seqscan', 'off', true)", ())
         rows = self._run(
-            "SELECT r.id, r.purpose, r.name, r.prefix, r.digits, r.next_number, r.last_number FROM number_range r "
-            "WHERE r.id = (SELECT number_range_id FROM address_status WHERE id = %s) "
+            "SELECT r.id, r.purpose, r.name, r.yearly, r.prefix, r.digits, r.next_number, r.last_number "
+            "FROM number_range r WHERE r.id = (SELECT number_range_id FROM address_status WHERE id = %s) "
             "OR r.id = (SELECT min(id) FROM number_range WHERE purpose = 'order') "
             "ORDER BY r.id FOR UPDATE",
             (address_status_id,),
         ).all()
-        found = {row.purpose: Range(row.id, row.name, Numbering(*tuple(row)[3:])) for row in rows}
+        begun = self._years([row.id for row in rows if row.yearly])
+        found = {}
+        for row in rows:
+            numbering = Numbering(*tuple(row)[4:])
+            numberings: dict[int | None, Numbering] = {None: numbering}
+            if row.yearly:
+                numberings = {
+                    year: replace(numbering, year=year, next_number=begun.get((row.id, year), FIRST_OF_YEAR))
+                    for year in years
+                }
+            found[row.purpose] = Range(row.id, row.name, row.yearly, numberings)
         return Ranges(found["order"], found["address"])
 
+    def _years(self, range_ids: list[int]) -> dict[tuple[int, int], int]:
+        """The next number by range and year. Read once the ranges are locked: before, others may be counting on."""
+        if not range_ids:
+            return {}
+        rows = self._run("SELECT range_id, year, next_number FROM number_year WHERE range_id = ANY(%s)", (range_ids,))
+        return {(row.range_id, row.year): row.next_number for row in rows}
+
     def save_ranges(self, ranges: Ranges) -> None:
+        drawn = [
+            (own.id, year, numbering.next_number)
+            for own in (ranges.order, ranges.address)
+            for year, numbering in own.numberings.items()
+        ]
         self._run(
             "UPDATE number_range r SET next_number = n.next_number "
             "FROM unnest(%s::int[], %s::bigint[]) AS n(id, next_number) "
             "WHERE r.id = n.id AND r.next_number <> n.next_number",
-            (
-                [ranges.order.id, ranges.address.id],
-                [ranges.order.numbering.next_number, ranges.address.numbering.next_number],
-            ),
+            ([id for id, year, _ in drawn if year is None], [number for _, year, number in drawn if year is None]),
         )
+        yearly = [(id, year, number) for id, year, number in drawn if year is not None and number != FIRST_OF_YEAR]
+        if yearly:
+            self._run(
+                "INSERT INTO number_year (tenant_id, range_id, year, next_number) "
+                "SELECT %s, n.* FROM unnest(%s::int[], %s::smallint[], %s::bigint[]) AS n "
+                "ON CONFLICT (range_id, year) DO UPDATE SET next_number = excluded.next_number "
+                "WHERE number_year.next_number <> excluded.next_number",
+                (self.tenant_id, *(list(column) for column in zip(*yearly, strict=True))),
+            )
 
     def existing(self, order_ids: list[str]) -> dict[str, Existing]:
         """The documents that are there for these orders, locked against shipping meanwhile."""
@@ -181,21 +244,22 @@ class Page:
     def write_customers(self, customers: Customers, status_id: int, ranges: Ranges) -> None:
         """Make the new customers' addresses with the next numbers, and keep the references not known before."""
         if customers.new:
-            numbers = ranges.address.draw(len(customers.new))
+            numbers = ranges.address.draw([draft.document_date.year for draft, _ in customers.new])
             parties = [draft.customer for draft, _ in customers.new]
             names = [party.name.casefold() for party in parties]
             rows = self._run(
                 "INSERT INTO address (tenant_id, platform_id, status_id, number, name, company, "
                 "street, street2, street3, postal_code, city, region, country, phone, email, vat_id, "
-                "name_key, surname_key, email_key, place_key) "
+                "name_key, surname_key, email_key, place_key, number_range_id, number_year, number_value) "
                 "SELECT %s, %s, %s, a.* FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], "
                 "%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], "
-                "%s::text[], %s::text[], %s::text[], %s::text[]) AS a RETURNING number, id",
+                "%s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::smallint[], %s::bigint[]) AS a "
+                "RETURNING number, id",
                 (
                     self.tenant_id,
                     self.platform_id,
                     status_id,
-                    texts(numbers),
+                    texts(drawn.number for drawn in numbers),
                     texts(party.name for party in parties),
                     texts(party.company for party in parties),
                     texts(party.street for party in parties),
@@ -212,11 +276,14 @@ class Page:
                     texts(name.rpartition(" ")[2] for name in names),
                     texts(email_key(party.email) for party in parties),
                     texts(place_key(party.name, party.postal_code, party.street) for party in parties),
+                    values(drawn.range_id for drawn in numbers),
+                    values(drawn.year for drawn in numbers),
+                    values(drawn.value for drawn in numbers),
                 ),
             )
             made = {row.number: row.id for row in rows}
-            for number, (_, customer) in zip(numbers, customers.new, strict=True):
-                customer.address_id = made[number]
+            for drawn, (_, customer) in zip(numbers, customers.new, strict=True):
+                customer.address_id = made[drawn.number]
         if customers.references:
             self._run(
                 "INSERT INTO address_reference (tenant_id, platform_id, buyer_reference, address_id) "
@@ -230,7 +297,7 @@ class Page:
             )
 
     def write_documents(
-        self, drafts: Sequence[Draft], ids: list[int], numbers: list[str], customers: Customers
+        self, drafts: Sequence[Draft], ids: list[int], numbers: list[Drawn], customers: Customers
     ) -> None:
         if not drafts:
             return
@@ -239,24 +306,25 @@ class Page:
             "INSERT INTO document (tenant_id, platform_id, type, id, number, address_id, order_id, sales_channel, "
             "state, fulfilled_by, ordered_at, document_date, ship_by, currency, total, delivery, purchase_order, "
             "programs, replaces, cancel_requested, version, tax, tax_case, payment_terms_id, payment_method_id, "
-            "shipping_method_id, payment_kind, shipping_level) "
+            "shipping_method_id, payment_kind, shipping_level, number_range_id, number_year, number_value) "
             "SELECT %s, %s, 'order', d.id, d.number, d.address_id, d.order_id, d.sales_channel, d.state, "
             "d.fulfilled_by, d.ordered_at, d.document_date, d.ship_by, d.currency, d.total, d.delivery::jsonb, "
             "d.purchase_order, string_to_array(d.programs, ' '), d.replaces, d.cancel_requested, d.version, d.tax, "
             "d.tax_case, d.payment_terms_id, d.payment_method_id, d.shipping_method_id, d.payment_kind, "
-            "d.shipping_level "
+            "d.shipping_level, d.number_range_id, d.number_year, d.number_value "
             "FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], "
             "%s::timestamptz[], %s::date[], %s::timestamptz[], %s::text[], %s::numeric[], %s::text[], %s::text[], "
             "%s::text[], %s::text[], %s::bool[], %s::timestamptz[], %s::numeric[], %s::text[], %s::int[], %s::int[], "
-            "%s::int[], %s::text[], %s::text[]) "
+            "%s::int[], %s::text[], %s::text[], %s::int[], %s::smallint[], %s::bigint[]) "
             "AS d(id, number, address_id, order_id, sales_channel, state, fulfilled_by, ordered_at, document_date, "
             "ship_by, currency, total, delivery, purchase_order, programs, replaces, cancel_requested, version, tax, "
-            "tax_case, payment_terms_id, payment_method_id, shipping_method_id, payment_kind, shipping_level)",
+            "tax_case, payment_terms_id, payment_method_id, shipping_method_id, payment_kind, shipping_level, "
+            "number_range_id, number_year, number_value)",
             (
                 self.tenant_id,
                 self.platform_id,
                 values(ids),
-                texts(numbers),
+                texts(drawn.number for drawn in numbers),
                 values(customers.address_of(draft) for draft in drafts),
                 texts(order.id for order in orders),
                 texts(clean(order.channel) for order in orders),
@@ -280,6 +348,9 @@ class Page:
                 values(draft.shipping_method_id for draft in drafts),
                 texts(clean(order.payment_kind, LONGEST_WORD) for order in orders),
                 texts(clean(order.shipping_level, LONGEST_WORD) for order in orders),
+                values(drawn.range_id for drawn in numbers),
+                values(drawn.year for drawn in numbers),
+                values(drawn.value for drawn in numbers),
             ),
         )
 

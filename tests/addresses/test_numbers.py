@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from portal.addresses import service
 from portal.addresses.models import Address, AddressStatus, NumberRange, Purpose
-from portal.addresses.numbers import Numbering, largest
+from portal.addresses.numbers import YEARS, Numbering, largest
 from portal.documents.models import Document, HeldOrder
 from portal.extensions import db
 from portal.held import service as held
@@ -28,13 +28,36 @@ def numberings(draw):
     return Numbering(draw(PREFIXES), digits, first, last)
 
 
+@st.composite
+def yearly_numberings(draw):
+    """Numbers of one digit, of every year: with the year, they may be those of a longer range."""
+    prefix = draw(st.sampled_from(["A{YY}", "{YYYY}", "{YY}1", "1{YY}"]))
+    first, last = sorted(draw(st.tuples(st.integers(1, 9), st.integers(1, 9))))
+    return Numbering(prefix, 1, first, last, draw(st.integers(2025, 2027)))
+
+
 def everything(numbering):
-    return {numbering.written(number) for number in range(numbering.next_number, numbering.last_number + 1)}
+    numbers = range(numbering.next_number, numbering.last_number + 1)
+    if numbering.year is None:
+        return {f"{numbering.prefix}{number:0{numbering.digits}}" for number in numbers}
+    return {
+        numbering.prefix.replace("{YYYY}", str(year)).replace("{YY}", str(year)[2:]) + str(number)
+        for year in YEARS
+        for number in (numbers if year == numbering.year else range(1, numbering.last_number + 1))
+    }
 
 
-@given(numberings(), numberings())
+@given(numberings() | yearly_numberings(), numberings() | yearly_numberings())
 def test_two_ranges_meet_if_and_only_if_they_would_write_the_same_number(one, other):
     assert one.meets(other) == other.meets(one) == bool(everything(one) & everything(other))
+
+
+@given(yearly_numberings())
+def test_a_year_stands_in_its_numbers(numbering):
+    written = numbering.written(numbering.next_number)
+    assert str(numbering.year)[-2:] in written and "{" not in written
+    assert numbering.read(written.lower()) == numbering.read(str(numbering.next_number)) == numbering.next_number
+    assert numbering.preview() == [numbering.written(numbering.next_number + n) for n in range(3)][: numbering.left]
 
 
 @given(numberings())

@@ -59,11 +59,13 @@ DELIVERY = (
 TABLES: Sequence[Sequence[str]] = (
     (
         "INSERT INTO address (id, tenant_id, platform_id, status_id, number, name, company, street, street2, street3, "
-        "postal_code, city, region, country, phone, email, vat_id, name_key, surname_key, email_key, place_key) "
+        "postal_code, city, region, country, phone, email, vat_id, name_key, surname_key, email_key, place_key, "
+        "number_range_id, number_value) "
         "SELECT %(address)s + i, %(tenant)s, %(platform)s, %(status)s, (10000 + i)::text, "
         "n.first || ' ' || n.last, '', 'Lange Straße ' || i %% 180, '', '', '60311', 'Frankfurt am Main', '', 'DE', "
         "'', pg_temp.buyer(i), '', lower(n.first || ' ' || n.last), lower(n.last), pg_temp.buyer(i), "
-        "pg_temp.place_key(n.first || ' ' || n.last, '60311', 'Lange Straße ' || i %% 180) "
+        "pg_temp.place_key(n.first || ' ' || n.last, '60311', 'Lange Straße ' || i %% 180), "
+        "%(address_range)s, 10000 + i "
         "FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS i, "
         "LATERAL (SELECT pg_temp.first_name(i) AS first, pg_temp.surname(i) AS last) n WHERE i %% 10 <> 9",
         "INSERT INTO address_reference (tenant_id, platform_id, buyer_reference, address_id) "
@@ -71,13 +73,13 @@ TABLES: Sequence[Sequence[str]] = (
         "FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS i WHERE i %% 10 <> 9",
         "INSERT INTO document (id, tenant_id, platform_id, address_id, type, number, order_id, sales_channel, state, "
         "fulfilled_by, ordered_at, document_date, ship_by, currency, total, delivery, purchase_order, programs, "
-        "replaces, cancel_requested, version, created_at) "
+        "replaces, cancel_requested, version, created_at, number_range_id, number_value) "
         f"SELECT %(document)s + i, %(tenant)s, %(platform)s, %(address)s + {BUYER}, 'order', "
         "'SO' || lpad(i::text, 8, '0'), "
         f"pg_temp.order_id(i), 'Amazon.de', {STATE}, "
         f"CASE WHEN {SHARE} >= {OPEN + PARTLY} AND i %% 2 = 0 THEN 'marketplace' ELSE 'merchant' END, p.at, "
         f"p.at::date, p.at + interval '2 days', 'EUR', 49.89, {DELIVERY}, '', '{{}}', '', false, "
-        "p.at + interval '31 minutes', p.at + interval '32 minutes' "
+        "p.at + interval '31 minutes', p.at + interval '32 minutes', %(order_range)s, i "
         "FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS i, "
         "LATERAL (SELECT pg_temp.placed(i, %(total)s) AS at) p",
         "INSERT INTO shipment (id, tenant_id, document_id, package_reference, carrier_id, tracking_number, shipped_at, "
@@ -187,6 +189,8 @@ def _values(connection: psycopg.Connection[Any], merchant: Merchant, documents: 
         values[name] = row[0] if row else 0
     for name, query in (
         ("status", "SELECT address_status_id FROM platform WHERE id = %(platform)s"),
+        ("order_range", "SELECT min(id) FROM number_range WHERE tenant_id = %(tenant)s AND purpose = 'order'"),
+        ("address_range", "SELECT min(id) FROM number_range WHERE tenant_id = %(tenant)s AND purpose = 'address'"),
         ("carrier", "SELECT min(id) FROM carrier WHERE tenant_id = %(tenant)s"),
     ):
         row = connection.execute(query, values).fetchone()

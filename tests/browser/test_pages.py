@@ -55,6 +55,8 @@ PAGES = {
     "article-new": "/masterdata/articles/new",
     "articles-import": "/masterdata/articles/import",
     "articles-preview": "/masterdata/articles/import/preview",
+    "ledger": "/addresses/numbers/{range}/ledger",
+    "ledger-check": "/addresses/numbers/{range}/ledger/check",
     "platforms": "/platforms/",
     "platform": "/platforms/{platform}",
     "platform-new": "/platforms/new",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import requests
 from flask import Flask
@@ -17,6 +18,7 @@ from sqlalchemy import Engine, func, select, text
 
 from jobs import scheduler
 from jobs.queues import queue
+from portal.addresses import checking, ledger
 from portal.addresses.models import Address, AddressReference, NumberRange, Purpose
 from portal.automation.models import Run, RunState
 from portal.credentials.models import Credential
@@ -201,6 +203,9 @@ class Shop:
             assert numbers == list(range(numbers[0], numbers[0] + len(addresses))) if numbers else True
             assert drawn[Purpose.ADDRESS] == (numbers[-1] + 1 if numbers else drawn[Purpose.ADDRESS])
 
+            self.check_ledger(Purpose.ORDER, len(documents))
+            self.check_ledger(Purpose.ADDRESS, len(addresses))
+
             created = select(Receipt.document_id, func.count()).where(Receipt.event == "created")
             receipts = dict(db.session.execute(created.group_by(Receipt.document_id)).all())
             assert receipts == {document.id: 1 for document in documents.values()}
@@ -220,6 +225,16 @@ class Shop:
             assert set(articles) == set(order_ids)
             for order_id in order_ids[:3] + order_ids[-3:]:
                 assert articles[order_id] == len(self.amazon.order(order_id)["orderItems"])
+
+    def check_ledger(self, purpose: Purpose, drawn: int) -> None:
+        """The ledger has as many numbers, none left out, none twice. Call it inside."""
+        own = db.session.scalars(select(NumberRange).where(NumberRange.purpose == purpose)).one()
+        for year in ledger.years(own):
+            wanted = ledger.Wanted(ledger.Series(own.id, purpose, year), ZoneInfo("Europe/Berlin"))
+            found = checking.check(wanted, own.next_of(year))
+            assert not found.findings and not found.skipped
+            drawn -= found.drawn
+        assert drawn == 0
 
     def check_inbox(self, count: int) -> None:
         """The cloud has each order once, delivered."""

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import select
 
 from jobs.scheduler import MOST_ATTEMPTS
+from portal.addresses import service
+from portal.addresses.models import NumberRange, Purpose
+from portal.addresses.numbers import Numbering, largest
 from portal.automation.models import RunState
+from portal.extensions import db
 from tests.exactly_once.children import COMMIT, Step
 from tests.exactly_once.shop import Shop
 
@@ -78,6 +83,21 @@ def test_killed_at_every_page_in_turn(shop: Shop) -> None:
         assert shop.story()["waiting"] == ORDERS - kills * PAGE
     assert kills == PAGES
     _check(shop)
+
+
+@pytest.mark.parametrize("step", [Step(TASK, "before", COMMIT, 3), Step(TASK, "after", COMMIT, 4)], ids=str)
+def test_killed_while_it_draws_numbers_of_a_year(shop: Shop, step: Step) -> None:
+    with shop.inside():
+        own = db.session.scalars(select(NumberRange).where(NumberRange.purpose == Purpose.ORDER)).one()
+        service.change_range(own, Numbering("A{YYYY}-", 4, 1, largest(4), own.present_year))
+        db.session.commit()
+    shop.place(count=ORDERS)
+    assert shop.work(step, PAGE)
+    shop.settle(page_orders=PAGE)
+    shop.check_inbox(ORDERS)
+    with shop.inside():
+        assert sorted(shop.documents()) == sorted(shop.placed)
+        shop.check_ledger(Purpose.ORDER, ORDERS)
 
 
 def _check(shop: Shop) -> None:

@@ -20,6 +20,7 @@ Row = dict[str, Any]
 SENSIBLE: dict[str, Any] = {
     "address_merge.document_ids": [],
     "address.number": "{term}",
+    "address.number_year": None,
     "app_user.email": "{mark}@example.com",
     "app_user.language": "en",
     "article.active": True,
@@ -34,12 +35,15 @@ SENSIBLE: dict[str, Any] = {
     "document.delivery": {"name": "{mark}", "city": "{mark}", "country": "DE"},
     "document.fulfilled_by": "merchant",
     "document.number": "{term}",
+    "document.number_year": None,
     "document.order_id": "{term}",
     "document.replaces": "",
     "held_order.cause": "mismatch",
     "held_order.component": None,
     "held_order.order_id": "{term}-held",
     "intake_page.collections": {},
+    "number_range.purpose": "order",
+    "number_skip.year": None,
     "platform.marketplaces": "DE",
     "platform.reference": "{reference}",
     "receipt.event": "created",
@@ -51,7 +55,7 @@ SENSIBLE: dict[str, Any] = {
     "shipment.tracking_number": "{term}",
 }
 # What holds no text at all.
-WORDLESS = {"shipment_item", "address_apart", "platform_address"}
+WORDLESS = {"shipment_item", "address_apart", "platform_address", "number_year"}
 # What refers to a row without the database knowing.
 LOOSE = {
     "page_id": "intake_page",
@@ -62,6 +66,7 @@ LOOSE = {
     "payment_terms_id": "payment_terms",
     "payment_method_id": "payment_method",
     "shipping_method_id": "shipping_method",
+    "number_range_id": "number_range",
 }
 # What a tenant has one of from the beginning.
 ONLY_ONE = {"tax_settings"}
