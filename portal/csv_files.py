@@ -12,11 +12,11 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Response, stream_with_context
+from flask import Flask, Response, current_app
 from flask_babel import gettext as _
 
 from portal.errors import Refused
@@ -25,10 +25,13 @@ from portal.sentences import Sentence, sentence
 
 MOST_BYTES = 5 * 1024 * 1024
 MOST_LINES = 50_000
+ROWS_AT_ONCE = 1_000  # as many as a file is read by while it is sent
 
 DELIMITERS = ";,\t"
 # Excel takes a file without it for Windows-1252, and an umlaut for two other letters.
 BYTE_ORDER_MARK = "\ufeff"
+
+Row = tuple[Any, ...]
 
 WOULD_CALCULATE = re.compile(r"'*[=+\-@]")
 MARKED_AS_TEXT = re.compile(r"'+[=+\-@]")
@@ -115,18 +118,28 @@ def written(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[st
     yield piece.getvalue()
 
 
-def download(name: str, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
-    """The file as an answer, sent while the tenant's rows are read."""
-    pieces = _in_scope(current_tenant_id(), written(header, rows))
-    answer = Response(stream_with_context(pieces), mimetype="text/csv")
+def download(name: str, header: Sequence[str], behind: Callable[[Row | None], Sequence[Row]]) -> Response:
+    """The file as an answer, sent while its rows are read.
+
+    `behind` reads some rows: the first for None, then those behind the last; none where there are no more.
+    """
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    pieces = written(header, _read_through(app, current_tenant_id(), behind))
+    answer = Response(pieces, mimetype="text/csv")
     answer.headers.set("Content-Disposition", "attachment", filename=name)
     return answer
 
 
-def _in_scope(tenant_id: int, pieces: Iterator[str]) -> Iterator[str]:
-    """The pieces, each made with the tenant's rows in sight: the request's own scope ends before its answer is sent."""
-    with tenant(tenant_id):
-        yield from pieces
+def _read_through(app: Flask, tenant_id: int, behind: Callable[[Row | None], Sequence[Row]]) -> Iterator[Row]:
+    """All rows of the tenant. The request is over by now, and no transaction waits for whoever loads the file."""
+    last = None
+    while True:
+        with app.app_context(), tenant(tenant_id):
+            rows = behind(last)
+        if not rows:
+            return
+        yield from rows
+        last = rows[-1]
 
 
 def _header(text: str, delimiter: str) -> list[str]:

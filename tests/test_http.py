@@ -172,6 +172,7 @@ FIELDS = (
     *("customer_number", "time_zone", "user_name", "kind", "address", "client_id", "client_secret", "number", "active"),
     *("credential", "marketplaces", "order_id", "platform", "carrier", "tracking_number", "shipped_on", "quantity-1"),
     *("quantity-0", "quantity-x", "despite_cancellation", "marketplace_code", "marketplace_name", "shipping_method"),
+    *("sku", "title", "tax_class", "text", "seen", "whole"),
     "csrf_token",
 )
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from sqlalchemy import select
 
-from portal.csv_files import Column, Table
+from portal.csv_files import ROWS_AT_ONCE, Column, Row, Table
 from portal.documents.plan import clean
 from portal.extensions import db
 from portal.imports import Change, Outcome, Planned, twice
@@ -36,11 +36,15 @@ ACTIVE = dict.fromkeys((YES, "ja", "1", "true", "wahr", "x"), True) | dict.fromk
 THE_NUMBER, THE_TITLE = sentence("The number"), sentence("The title")
 
 
-def everything() -> Iterator[tuple[str, ...]]:
-    """All articles as lines of a file, in the order of their numbers, read while they are written."""
+def behind(last: Row | None) -> list[Row]:
+    """The next articles as lines of a file, in the order of their numbers, behind the last line or from the first."""
     query = select(Article.number, Article.title, Article.tax_class, Article.active).order_by(Article.number)
-    for number, title, tax_class, active in db.session.execute(query, execution_options={"yield_per": 1_000}):
-        yield number, title, tax_class.value, YES if active else NO
+    if last is not None:
+        query = query.where(Article.number > last[0])
+    return [
+        (number, title, tax_class.value, YES if active else NO)
+        for number, title, tax_class, active in db.session.execute(query.limit(ROWS_AT_ONCE))
+    ]
 
 
 def plan_file(table: Table) -> list[Planned[Wares]]:

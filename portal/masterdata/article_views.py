@@ -12,12 +12,12 @@ from flask_babel import lazy_gettext as _l
 from htmx_flask import request
 
 from portal import csv_files, imports
+from portal.csv_files import Table
 from portal.extensions import db
 from portal.imports import ImportForm, Planned, UploadForm
 from portal.lists import ID, View, page_of
 from portal.masterdata import article_files, articles
 from portal.masterdata.article_forms import TAX_CLASSES, ArticleForm
-from portal.masterdata.articles import Wares
 from portal.masterdata.models import Article
 from portal.tenants.access import require, require_user
 from portal.tenants.models import Role
@@ -107,7 +107,7 @@ def delete(id: int) -> ResponseReturnValue:
 def export() -> ResponseReturnValue:
     """All articles, in a file that would change nothing if it were imported."""
     header = [column.header for column in article_files.COLUMNS]
-    return csv_files.download("articles.csv", header, article_files.everything())
+    return csv_files.download("articles.csv", header, article_files.behind)
 
 
 @bp.get("/import")
@@ -130,10 +130,11 @@ def upload() -> ResponseReturnValue:
 def preview() -> ResponseReturnValue:
     require(Role.ADMIN)
     try:
-        planned = _planned()
+        table = _table()
     except imports.Expired as expired:
         return _upload_page(UploadForm(formdata=None), str(expired))
-    return _preview_page(planned, ImportForm(formdata=None))
+    planned = article_files.plan_file(table)
+    return _preview_page(table, planned, ImportForm(formdata=None))
 
 
 @bp.post("/import/preview")
@@ -142,32 +143,34 @@ def run() -> ResponseReturnValue:
     require(Role.ADMIN)
     form = ImportForm()
     try:
-        planned = _planned()
+        table = _table()
     except imports.Expired as expired:
         return _upload_page(UploadForm(formdata=None), str(expired)), 422
+    planned = article_files.plan_file(table)
     if not (form.validate_on_submit() and imports.may_run(form, planned)):
-        return _preview_page(planned, form), 422
+        return _preview_page(table, planned, form), 422
     articles.write(imports.to_write(planned))
     imports.forget(KIND)
     flash(imports.done(planned), "success")
     return redirect(url_for("articles.index"))
 
 
-def _planned() -> list[Planned[Wares]]:
-    return article_files.plan_file(csv_files.read(imports.kept(KIND), article_files.COLUMNS))
+def _table() -> Table:
+    return csv_files.read(imports.kept(KIND), article_files.COLUMNS)
 
 
 def _upload_page(form: UploadForm, problem: str | None = None) -> str:
     return render_template("articles/import.html", form=form, problem=problem, columns=article_files.COLUMNS)
 
 
-def _preview_page(planned: Sequence[Planned[Any]], form: ImportForm) -> str:
+def _preview_page(table: Table, planned: Sequence[Planned[Any]], form: ImportForm) -> str:
     return imports.preview_page(
         "articles/preview.html",
         "articles.preview",
         planned,
         form,
         {},
+        unread=table.unread,
         key_label=_("Number"),
         fields=FIELDS,
         words={"tax_class": TAX_CLASSES},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, url_for
@@ -12,13 +13,13 @@ from flask_babel import lazy_gettext as _l
 from htmx_flask import request
 
 from portal import csv_files, imports
+from portal.csv_files import Table
 from portal.extensions import db
 from portal.imports import ImportForm, Planned, UploadForm
 from portal.lists import LONGEST_SEARCH, SMALL_ID, View, page_of
 from portal.masterdata import articles
 from portal.platforms import assignment_files, assignments
 from portal.platforms.article_forms import AssignmentForm, offered_from
-from portal.platforms.assignment_files import Assigned
 from portal.platforms.models import Platform
 from portal.tenants.access import require, require_user
 from portal.tenants.models import Role
@@ -86,7 +87,7 @@ def export(id: int) -> ResponseReturnValue:
     """All assignments, in a file that would change nothing if it were imported."""
     platform = _platform(id)
     header = [column.header for column in assignment_files.COLUMNS]
-    return csv_files.download(f"articles-{platform.number}.csv", header, assignment_files.everything(id))
+    return csv_files.download(f"articles-{platform.number}.csv", header, partial(assignment_files.behind, id))
 
 
 @bp.get("/import")
@@ -111,10 +112,11 @@ def preview(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
     platform = _platform(id)
     try:
-        planned = _planned(platform)
+        table = _table(platform)
     except imports.Expired as expired:
         return _upload_page(platform, UploadForm(formdata=None), str(expired))
-    return _preview_page(platform, planned, ImportForm(formdata=None))
+    planned = assignment_files.plan_file(platform, table)
+    return _preview_page(platform, table, planned, ImportForm(formdata=None))
 
 
 @bp.post("/import/preview")
@@ -124,11 +126,12 @@ def run(id: int) -> ResponseReturnValue:
     platform = _platform(id)
     form = ImportForm()
     try:
-        planned = _planned(platform)
+        table = _table(platform)
     except imports.Expired as expired:
         return _upload_page(platform, UploadForm(formdata=None), str(expired)), 422
+    planned = assignment_files.plan_file(platform, table)
     if not (form.validate_on_submit() and imports.may_run(form, planned)):
-        return _preview_page(platform, planned, form), 422
+        return _preview_page(platform, table, planned, form), 422
     assignments.write(platform, {assigned.sku: assigned.number for assigned in imports.to_write(planned)})
     imports.forget(_kind(platform))
     flash(imports.done(planned), "success")
@@ -194,9 +197,8 @@ def _missing_page(platform: Platform, form: AssignmentForm) -> str:
     )
 
 
-def _planned(platform: Platform) -> list[Planned[Assigned]]:
-    table = csv_files.read(imports.kept(_kind(platform)), assignment_files.COLUMNS)
-    return assignment_files.plan_file(platform, table)
+def _table(platform: Platform) -> Table:
+    return csv_files.read(imports.kept(_kind(platform)), assignment_files.COLUMNS)
 
 
 def _upload_page(platform: Platform, form: UploadForm, problem: str | None = None) -> str:
@@ -205,7 +207,7 @@ def _upload_page(platform: Platform, form: UploadForm, problem: str | None = Non
     )
 
 
-def _preview_page(platform: Platform, planned: Sequence[Planned[Any]], form: ImportForm) -> str:
+def _preview_page(platform: Platform, table: Table, planned: Sequence[Planned[Any]], form: ImportForm) -> str:
     return imports.preview_page(
         "platforms/preview.html",
         "assignments.preview",
@@ -213,6 +215,7 @@ def _preview_page(platform: Platform, planned: Sequence[Planned[Any]], form: Imp
         form,
         {"id": platform.id},
         platform=platform,
+        unread=table.unread,
         key_label=_("SKU"),
         fields=FIELDS,
         words={},

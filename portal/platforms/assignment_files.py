@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from portal.csv_files import Column, Table
+from portal.csv_files import ROWS_AT_ONCE, Column, Row, Table
 from portal.documents.plan import clean
 from portal.extensions import db
 from portal.imports import Change, Outcome, Planned, twice
@@ -33,11 +33,13 @@ class Assigned:
     number: str
 
 
-def everything(platform_id: int) -> Iterator[Sequence[str]]:
-    """All assignments of a platform as lines of a file, in the order of the SKUs, read while they are written."""
+def behind(platform_id: int, last: Row | None) -> list[Row]:
+    """The next assignments as lines of a file, in the order of the SKUs, behind the last line or from the first."""
     query = select(ArticleAssignment.sku, Article.number).join(Article, Article.id == ArticleAssignment.article_id)
     query = query.where(ArticleAssignment.platform_id == platform_id).order_by(ArticleAssignment.sku)
-    yield from db.session.execute(query, execution_options={"yield_per": 1_000})
+    if last is not None:
+        query = query.where(ArticleAssignment.sku > last[0])
+    return [tuple(row) for row in db.session.execute(query.limit(ROWS_AT_ONCE))]
 
 
 def plan_file(platform: Platform, table: Table) -> list[Planned[Assigned]]:

@@ -189,6 +189,9 @@ class TestImport:
         desk.do(f"{PATH}/import/preview", seen=page.fields["seen"])
         assert kept(desk) == {"1": Wares("1", "Uno")}
 
+    def test_columns_that_nobody_reads_are_named(self, desk):
+        assert "Columns that are not read: price, colour." in sent(desk, "number;price;colour\n1;2;3").words
+
     def test_another_file_that_was_sent_meanwhile_is_shown(self, desk):
         seen = sent(desk, "number\n1").fields["seen"]
         sent(desk, "number\n2")
@@ -236,6 +239,12 @@ class TestImport:
 
 
 class TestExport:
+    def test_it_is_read_piece_by_piece(self, desk, monkeypatch):
+        monkeypatch.setattr(article_files, "ROWS_AT_ONCE", 2)
+        write(desk, *(Wares(str(number), "") for number in range(1, 6)))
+        lines = desk.browser.get(f"{PATH}/export").text.splitlines()
+        assert [line.partition(";")[0] for line in lines[1:]] == ["1", "2", "3", "4", "5"]
+
     def test_it_streams_all_in_the_order_of_the_numbers(self, desk):
         write(desk, *PRESENT.values(), Wares("=1+1", 'Größe; "M"'))
         answer = desk.browser.get(f"{PATH}/export")
