@@ -7,9 +7,9 @@ islands, and those that no goods but a country's fuels, wines or newspapers bear
 remains each country's law.
 
 Source: European Commission, Taxes in Europe Database (TEDB), as republished by github.com/vatnode/eu-vat-rates-data
-(standard rates and their days as of 2026-08-26, reduced rates as of 2026-03-27). Days of changes to reduced rates:
-national law, namely Czechia 349/2023 Sb., Estonia's KMS § 15, Finland's AVL 85 §, Lithuania XV-287, Luxembourg's law
-of 26 October 2022, Romania 141/2025, Slovakia 278/2024 Z. z., Sweden's prop. 2025/26:55.
+(standard rates and their days as of 2026-08-26, reduced rates as of 2026-03-27). Days on which reduced rates changed:
+github.com/ibericode/vat-rates (Czechia, Estonia, Luxembourg, Slovakia) and reports on national law (Finland,
+Lithuania's XV-287, Romania, Sweden's prop. 2025/26:55).
 """
 
 from __future__ import annotations
