@@ -31,6 +31,9 @@ DELIMITERS = ";,\t"
 # Excel takes a file without it for Windows-1252, and an umlaut for two other letters.
 BYTE_ORDER_MARK = "\ufeff"
 
+# Spreadsheets take the delimiter from the language, since the comma is in German numbers.
+DELIMITER_OF = {"de": ";"}
+
 Row = tuple[Any, ...]
 
 WOULD_CALCULATE = re.compile(r"'*[=+\-@]")
@@ -103,10 +106,10 @@ def read(text: str, columns: Sequence[Column]) -> Table:
     return Table(lines, [cell for cell, name in zip(header, names, strict=True) if name is None and cell.strip()])
 
 
-def written(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+def written(header: Sequence[str], rows: Iterable[Sequence[Any]], delimiter: str = ";") -> Iterator[str]:
     """The file, in pieces. A text that would be calculated is marked; anything else is written as str() does."""
     piece = io.StringIO(newline="")
-    writer = csv.writer(piece, delimiter=";")
+    writer = csv.writer(piece, delimiter=delimiter)
     piece.write(BYTE_ORDER_MARK)
     writer.writerow(header)
     for row in rows:

@@ -124,6 +124,10 @@ NAVIGATION = (
 )
 
 
+# Parts whose pages belong to the line of another part.
+BELONGS_TO = {"articles": "masterdata", "assignments": "platforms", "creation": "platforms"}
+
+
 def init_app(app: Flask) -> None:
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = YEAR  # every address of a file carries the hash of its content
     app.context_processor(_frame)
@@ -131,6 +135,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals.update(
         address_of=address_of,
         asset=asset,
+        part_of=part_of,
         icon=icon,
         state=state,
         tone=tone,
@@ -144,6 +149,12 @@ def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(
         ago=ago, moment=moment, day=day, money=money, number=number, badge_number=badge_number, capped=capped, say=say
     )
+
+
+def part_of(endpoint: str | None) -> str:
+    """The line of the navigation that a page belongs to."""
+    part = (endpoint or "").partition(".")[0]
+    return BELONGS_TO.get(part, part)
 
 
 def address_of(endpoint: str) -> Callable[[int], str]:

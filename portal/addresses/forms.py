@@ -8,16 +8,27 @@ from typing import Any
 from flask_babel import format_date
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from wtforms import BooleanField, Field, HiddenField, IntegerField, RadioField, StringField, ValidationError
+from wtforms import (
+    BooleanField,
+    Field,
+    HiddenField,
+    IntegerField,
+    RadioField,
+    SelectField,
+    StringField,
+    ValidationError,
+)
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
 
 from portal.addresses.matching import MatchRule
-from portal.addresses.models import Address, Purpose
+from portal.addresses.models import Address, AddressStatus, Purpose
 from portal.addresses.models import NumberRange as Range
 from portal.addresses.numbers import FIRST_OF_YEAR, MOST_DIGITS, Numbering, largest, places_of_year
 from portal.addresses.service import LONGEST_NAME, LONGEST_PREFIX
 from portal.documents.forms import parse_day
 from portal.lists import LONGEST_SEARCH, Filter
+from portal.masterdata.models import PaymentTerms
+from portal.masterdata.service import offered
 from portal.typed import Form, choices, one_line
 
 # What each rule is called, and what it means.
@@ -162,6 +173,18 @@ class StatusForm(RangeForm):
         filters=[one_line],
         description=_l("For your own order, such as “Retail” or “Trade”. May stay empty."),
     )
+    payment_terms = SelectField(
+        _l("Payment terms"),
+        coerce=int,
+        description=_l("Of the orders of these customers. They come before the platform’s own."),
+    )
+
+    def __init__(self, present: AddressStatus | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        can_be = offered(PaymentTerms, present.payment_terms_id if present else None)
+        self.payment_terms.choices = choices(
+            [(0, _("as the platform says")), *((each.id, each.name) for each in can_be)]
+        )
 
 
 class MatchingForm(Form):

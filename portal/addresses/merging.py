@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from flask_babel import gettext as _
-from sqlalchemy import BigInteger, ColumnElement, String, Update, any_, literal, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, String, Update, any_, exists, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from portal.addresses.models import Address, AddressApart, AddressMerge, AddressReference, Purpose
@@ -18,6 +18,7 @@ from portal.addresses.service import lock
 from portal.documents.models import Document
 from portal.errors import Refused
 from portal.extensions import db
+from portal.platforms.models import PlatformAddress
 from portal.scope import current_tenant_id
 
 
@@ -42,6 +43,13 @@ def merge(kept: Address, merged: Address, user_id: int) -> AddressMerge:
     """Give the kept address all documents and references of the other one. Raises MergeRefused."""
     _lock(kept, merged)
     _check_mergeable(kept, merged)
+    if db.session.scalar(select(exists(select(PlatformAddress).where(PlatformAddress.address_id == merged.id)))):
+        raise MergeRefused(
+            _(
+                "%(number)s stands in for buyers of a platform, so it has to stay. Choose another one there first.",
+                number=merged.number,
+            )
+        )
     documents = db.session.scalars(_documents_to(kept).where(Document.address_id == merged.id).returning(Document.id))
     document_ids = sorted(documents)
     moved: dict[str, list[str]] = {}

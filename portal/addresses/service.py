@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from string import ascii_uppercase
 
 from flask_babel import gettext as _
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload, selectinload
 
@@ -69,12 +69,18 @@ def running_out() -> Sequence[NumberRange]:
     return sorted(found, key=lambda number_range: number_range.name)
 
 
-def create_status(name: str, category: str, numbering: Numbering) -> AddressStatus:
+def create_status(name: str, category: str, numbering: Numbering, payment_terms_id: int | None = None) -> AddressStatus:
     """An address status with a number range of its own. Raises NameTaken, NumbersTaken; nothing is written then."""
     _check_numbers(Purpose.ADDRESS, numbering, None)
     own = NumberRange(tenant_id=current_tenant_id(), purpose=Purpose.ADDRESS, name=name)
     _number(own, numbering)
-    status = AddressStatus(tenant_id=current_tenant_id(), name=name, category=category, number_range=own)
+    status = AddressStatus(
+        tenant_id=current_tenant_id(),
+        name=name,
+        category=category,
+        number_range=own,
+        payment_terms_id=payment_terms_id,
+    )
     try:
         with db.session.begin_nested():
             db.session.add(status)
@@ -90,12 +96,14 @@ def update_status(
     numbering: Numbering,
     reason: str = "",
     user_id: int | None = None,
+    payment_terms_id: int | None = None,
 ) -> None:
     """Change a status and its range. Raises NameTaken, NumbersTaken, ReasonMissing; the caller rolls back."""
     change_range(status.number_range, numbering, reason, user_id)
     try:
         with db.session.begin_nested():
             status.name, status.category, status.number_range.name = name, category, name
+            status.payment_terms_id = payment_terms_id
     except IntegrityError as taken:
         raise _name_taken(name) from taken
 
@@ -104,7 +112,9 @@ def delete_status(status: AddressStatus) -> None:
     """Remove a status that nothing has, with its range. Raises StatusInUse."""
     if db.session.scalar(select(exists(select(Address.id).where(Address.status_id == status.id)))):
         raise StatusInUse(_("There are addresses with the status “%(name)s”, so it stays.", name=status.name))
-    platforms = db.session.scalars(select(Platform.name).where(Platform.address_status_id == status.id)).all()
+    platforms = db.session.scalars(
+        select(Platform.name).where(or_(Platform.address_status_id == status.id, Platform.guest_status_id == status.id))
+    ).all()
     if platforms:
         raise StatusInUse(
             _(

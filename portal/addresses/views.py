@@ -17,11 +17,12 @@ from portal.addresses import checking, ledger, listing, returning, service
 from portal.addresses.blueprint import bp
 from portal.addresses.forms import RangeForm, StatusForm, form_of, in_url, ledger_filters, say_year
 from portal.addresses.models import Address, AddressStatus, NumberRange
+from portal.csv_files import DELIMITER_OF, written
+from portal.documents.trial import try_out_all
 from portal.extensions import db
 from portal.http import not_found
 from portal.lists import ID, SMALL_ID, View, page_of
 from portal.scope import current_tenant_id, tenant
-from portal.spreadsheets import as_csv
 from portal.tenants.access import require
 from portal.tenants.models import Role
 from portal.tenants.session import current_tenant, reader
@@ -76,7 +77,7 @@ def statuses() -> ResponseReturnValue:
 def new_status() -> ResponseReturnValue:
     """NEW, or COPY where ?copy= names a status."""
     require(Role.ADMIN)
-    form = StatusForm(formdata=None)
+    form = StatusForm(formdata=None, payment_terms=0)
     original = request.args.get("copy", type=int)
     if original is not None:
         status = db.get_or_404(AddressStatus, original) if 0 < original < 2**31 else None
@@ -84,6 +85,7 @@ def new_status() -> ResponseReturnValue:
             raise not_found()
         form.name.data, numbering = service.copied(status)
         form.category.data = status.category
+        form.payment_terms.data = status.payment_terms_id or 0
         form.show(numbering)
     return render_template("addresses/status.html", form=form, status=None)
 
@@ -94,7 +96,9 @@ def create_status() -> ResponseReturnValue:
     form = StatusForm()
     if form.validate_on_submit():
         try:
-            service.create_status(form.name.data or "", form.category.data or "", form.numbering())
+            service.create_status(
+                form.name.data or "", form.category.data or "", form.numbering(), form.payment_terms.data or None
+            )
         except service.NameTaken as taken:
             form.name.errors = [str(taken)]
         except service.NumbersTaken as taken:
@@ -109,7 +113,8 @@ def create_status() -> ResponseReturnValue:
 def show_status(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
     status: AddressStatus = db.get_or_404(AddressStatus, id)
-    form = StatusForm(formdata=None, obj=status)
+    form = StatusForm(status, formdata=None, obj=status)
+    form.payment_terms.data = status.payment_terms_id or 0
     form.show(status.number_range.numbering)
     return render_template("addresses/status.html", form=form, status=status)
 
@@ -118,18 +123,26 @@ def show_status(id: int) -> ResponseReturnValue:
 def update_status(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
     status: AddressStatus = db.get_or_404(AddressStatus, id)
-    form = StatusForm()
-    if form.validate_on_submit():
+    form = StatusForm(status)
+
+    def change() -> None:
         service.lock(status.number_range.purpose)
+        service.update_status(
+            status,
+            form.name.data or "",
+            form.category.data or "",
+            form.numbering(status.number_range),
+            form.reason.data or "",
+            current_user.id,
+            form.payment_terms.data or None,
+        )
+
+    if form.validate_on_submit():
         try:
-            service.update_status(
-                status,
-                form.name.data or "",
-                form.category.data or "",
-                form.numbering(status.number_range),
-                form.reason.data or "",
-                current_user.id,
-            )
+            if "try" in request.form:
+                trial = try_out_all(change)
+                return render_template("addresses/status.html", form=form, status=status, trial=trial)
+            change()
         except service.NameTaken as taken:
             form.name.errors = [str(taken)]
         except service.NumbersTaken as taken:
@@ -185,10 +198,17 @@ def update_numbers(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
     number_range: NumberRange = db.get_or_404(NumberRange, id)
     form = form_of(number_range)()
-    if form.validate_on_submit():
+
+    def change() -> None:
         service.lock(number_range.purpose)
+        service.change_range(number_range, form.numbering(number_range), form.reason.data or "", current_user.id)
+
+    if form.validate_on_submit():
         try:
-            service.change_range(number_range, form.numbering(number_range), form.reason.data or "", current_user.id)
+            if "try" in request.form:
+                trial = try_out_all(change)
+                return render_template("addresses/range.html", form=form, range=number_range, trial=trial)
+            change()
         except service.NumbersTaken as taken:
             form.next_number.errors = [str(taken)]
         except service.ReasonMissing as missing:
@@ -241,8 +261,9 @@ def export_ledger(id: int) -> ResponseReturnValue:
             for row in ledger.every(wanted):
                 yield ledger.as_cells(row, numbering, wanted.zone)
 
-    answer = Response(stream_with_context(as_csv(head, rows(), reader().language)), mimetype="text/csv")
-    answer.headers["Content-Disposition"] = f'attachment; filename="numbers-{id}.csv"'
+    pieces = written(head, rows(), DELIMITER_OF.get(reader().language, ","))
+    answer = Response(stream_with_context(pieces), mimetype="text/csv")
+    answer.headers.set("Content-Disposition", "attachment", filename=f"numbers-{id}.csv")
     return answer
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from portal.addresses.matching import MatchRule
-from portal.documents.plan import Settings
+from portal.documents.plan import Draft, Settings
 from portal.order import Delivery, Order
 
 
@@ -18,12 +18,17 @@ class Source:
 
     platform_id: int
     address_status_id: int
+    guest_status_id: int
     settings: Settings
     match_rule: MatchRule
     run_id: int | None = None
     attempt: int = 0
     worker: str = ""
     request_id: str = ""
+
+    def status_of(self, draft: Draft) -> int:
+        """The address status of the draft's buyer, if he is new."""
+        return self.guest_status_id if draft.order.is_guest else self.address_status_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,8 @@ class Planned:
 def source_of(platform: Platform, **origin: Any) -> Source:
     """What platform and tenant settle, and `origin` (run_id, attempt, worker, request_id) for the receipts."""
     rule = db.session.get_one(Tenant, platform.tenant_id).match_rule
-    return Source(platform.id, platform.address_status_id, settings_of(platform), rule, **origin)
+    guests = platform.guest_status_id or platform.address_status_id
+    return Source(platform.id, platform.address_status_id, guests, settings_of(platform), rule, **origin)
 
 
 def plan_page(arrivals: Sequence[Arrival], settings: Settings, refused: str | None = None) -> Planned:
@@ -98,7 +99,7 @@ def write_page(source: Source, planned: Planned, collections: Sequence[Collectio
     arrivals, newest, outcomes = planned.arrivals, planned.newest, planned.outcomes
     page = writing.Page(current_tenant_id(), source.platform_id)
     years = {outcome.document_date.year for outcome in outcomes.values() if isinstance(outcome, Draft)}
-    ranges = page.lock_ranges(source.address_status_id, years)
+    ranges = page.lock_ranges(source.address_status_id, source.guest_status_id, years)
     existing = page.existing(list(outcomes))
 
     fresh: list[Draft] = []
@@ -128,7 +129,7 @@ def write_page(source: Source, planned: Planned, collections: Sequence[Collectio
     still_held = {order.order_id for order in held}
     page.release_held([(id, newest[id].order.version) for id in outcomes if id not in still_held])
     page_id, document_ids = page.draw_ids(len(fresh))
-    page.write_customers(customers, source.address_status_id, ranges)
+    page.write_customers(customers, source, ranges)
     numbers = ranges.order.draw([draft.document_date.year for draft in fresh])
     page.write_documents(fresh, document_ids, numbers, customers)
     page.write_revisions(revisions)
@@ -204,7 +205,7 @@ def _numbered(drafts: list[Draft], customers: Customers, ranges: writing.Ranges)
     held: list[Held] = []
     drawn: Counter[tuple[int, int | None]] = Counter()
     for draft in drafts:
-        needed = [ranges.order, ranges.address] if customers.is_new(draft) else [ranges.order]
+        needed = [ranges.order, ranges.of_buyer(draft)] if customers.is_new(draft) else [ranges.order]
         taken = [(own.id, own.series(draft.document_date.year)) for own in needed]
         spent = next((own for own, of in zip(needed, taken, strict=True) if drawn[of] >= own.left(of[1])), None)
         if spent is not None:

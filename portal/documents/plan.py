@@ -25,6 +25,7 @@ from portal.sentences import Money, Sentence, sentence, sentence_of
 MOST_PIECES = 2_147_483_647
 # Longer than any name or street that a carrier prints; a text beyond it is cut, not refused.
 LONGEST_TEXT = 500
+LONGEST_SKU = 100
 # Longer than what any marketplace calls a payment kind or a shipping level.
 LONGEST_WORD = 100
 
@@ -64,7 +65,7 @@ class Articles:
     assigned: Mapping[str, str] = field(default_factory=dict)  # SKU to article number
 
     def number_of(self, sku: str) -> str | None:
-        """The number of the SKU's article, None where it has none."""
+        """The number of the (cleaned) SKU's article, None where it has none."""
         number = self.assigned.get(sku)
         if number is None and self.rule == ArticleRule.STRIP_PREFIX:
             number = sku.removeprefix(self.prefix)
@@ -83,6 +84,7 @@ class Settings:
     discount_article: str = "DISCOUNT"
     other_article: str = "OTHER"
     payment_terms_id: int | None = None
+    guest_payment_terms_id: int | None = None
     payment_method_id: int | None = None
     shipping_method_id: int | None = None
     payment_methods: Mapping[str, int] = field(default_factory=dict)  # by the marketplace's word
@@ -222,7 +224,7 @@ def _planned(order: Order, settings: Settings) -> Draft:
         customer=customer,
         delivery=delivery,
         buyer_reference=clean(order.buyer_reference, LONGEST_TEXT) or f"order:{order.id}",
-        payment_terms_id=settings.payment_terms_id,
+        payment_terms_id=settings.guest_payment_terms_id if order.is_guest else settings.payment_terms_id,
         payment_method_id=settings.payment_methods.get(order.payment_kind, settings.payment_method_id),
         shipping_method_id=settings.shipping_methods.get(order.shipping_level, settings.shipping_method_id),
         tax_case=case,
@@ -335,7 +337,7 @@ def _lines(order: Order, settings: Settings, case: TaxCase, day: date) -> list[D
             elif component.amount:
                 extras.append((kind, component))
         amount = sum((component.amount for component in articles), Decimal())
-        sku = clean(line.sku, 100)
+        sku = clean(line.sku, LONGEST_SKU)
         lines.append(
             DraftLine(
                 LineKind.ARTICLE,
@@ -366,7 +368,7 @@ def _lines(order: Order, settings: Settings, case: TaxCase, day: date) -> list[D
 
 def _article_number(line: Line, articles: Articles) -> str | None:
     """The number of the line's article; None where it becomes a free-text line. Raises _OnHold."""
-    number = articles.number_of(line.sku)
+    number = articles.number_of(clean(line.sku, LONGEST_SKU))
     if number is None and articles.unknown == UnknownSku.HOLD:
         raise _OnHold("unknown_sku", sentence("There is no article for the SKU “%(sku)s”.", sku=clean(line.sku, 60)))
     return number

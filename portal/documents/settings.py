@@ -37,6 +37,7 @@ def settings_of(platform: Platform) -> Settings:
             .options(joinedload(PlatformAddress.address))
         )
     }
+    guests = platform.guest_status or platform.address_status
     collective, marketplace = addresses.get(AddressRole.COLLECTIVE), addresses.get(AddressRole.MARKETPLACE)
     return Settings(
         time_zone=ZoneInfo(db.session.get_one(Tenant, platform.tenant_id).time_zone),
@@ -45,6 +46,7 @@ def settings_of(platform: Platform) -> Settings:
         discount_article=platform.discount_article,
         other_article=platform.other_article,
         payment_terms_id=platform.address_status.payment_terms_id or platform.payment_terms_id,
+        guest_payment_terms_id=guests.payment_terms_id or platform.payment_terms_id,
         payment_method_id=platform.payment_method_id,
         shipping_method_id=platform.shipping_method_id,
         payment_methods=methods[RemoteKind.PAYMENT],

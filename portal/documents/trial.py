@@ -79,7 +79,7 @@ class Trial:
     problem: str = ""
 
 
-def try_out(platforms: Sequence[Platform], change: Callable[[], None]) -> Trial:
+def try_out(platforms: Sequence[Platform], change: Callable[[], object]) -> Trial:
     """What the platforms' orders would become if `change` were made. Raises what `change` raises."""
     problems: list[str] = []
     arrivals = {platform: _orders_of(platform, problems) for platform in platforms}
@@ -93,6 +93,11 @@ def try_out(platforms: Sequence[Platform], change: Callable[[], None]) -> Trial:
         point.rollback()
         db.session.expire_all()
     return _compared(before, after, problems)
+
+
+def try_out_all(change: Callable[[], object]) -> Trial:
+    """As `try_out`, for a setting that all platforms of the tenant share."""
+    return try_out(db.session.scalars(select(Platform).order_by(Platform.number)).all(), change)
 
 
 def _orders_of(platform: Platform, problems: list[str]) -> list[Arrival]:

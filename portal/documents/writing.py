@@ -13,7 +13,7 @@ looked up by LATERAL (... OFFSET 0), once for each wanted key, which leads to th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -92,8 +92,23 @@ class Range:
 
 @dataclass
 class Ranges:
+    """The ranges of a page. Guests have one of their own where their status is another one."""
+
     order: Range
     address: Range
+    guest: Range
+
+    def of_buyer(self, draft: Draft) -> Range:
+        """Where the draft's buyer gets his number from, if he is new."""
+        return self.guest if draft.order.is_guest else self.address
+
+    def draw_addresses(self, drafts: Sequence[Draft]) -> list[Drawn]:
+        """A number for each of these new customers."""
+        drawn: dict[bool, Iterator[Drawn]] = {}
+        for is_guest, own in ((False, self.address), (True, self.guest)):
+            years = [draft.document_date.year for draft in drafts if draft.order.is_guest == is_guest]
+            drawn[is_guest] = iter(own.draw(years))
+        return [next(drawn[draft.order.is_guest]) for draft in drafts]
 
 
 def delivery_of(draft: Draft) -> dict[str, Any]:
@@ -134,7 +149,7 @@ class Page:
         self.platform_id = platform_id
         self.connection = db.session.connection()
 
-    def lock_ranges(self, address_status_id: int, years: set[int]) -> Ranges:
+    def lock_ranges(self, status_id: int, guest_status_id: int, years: set[int]) -> Ranges:
         """Lock the ranges for orders and addresses; until commit no other page of the tenant is written.
 
         `years` are those of the page's documents.
@@ -143,24 +158,26 @@ class Page:
         # would scan it for ever, and a new tenant's first backlog would slow down with every page.
         self._run("SELECT set_config('enable_seqscan', 'off', true)", ())
         rows = self._run(
-            "SELECT r.id, r.purpose, r.name, r.yearly, r.prefix, r.digits, r.next_number, r.last_number "
-            "FROM number_range r WHERE r.id = (SELECT number_range_id FROM address_status WHERE id = %s) "
+            "SELECT r.id, r.purpose, r.name, r.yearly, r.prefix, r.digits, r.next_number, r.last_number, "
+            "ARRAY(SELECT id FROM address_status s WHERE s.number_range_id = r.id) AS statuses "
+            "FROM number_range r WHERE r.id IN (SELECT number_range_id FROM address_status WHERE id IN (%s, %s)) "
             "OR r.id = (SELECT min(id) FROM number_range WHERE purpose = 'order') "
             "ORDER BY r.id FOR UPDATE",
-            (address_status_id,),
+            (status_id, guest_status_id),
         ).all()
         begun = self._years([row.id for row in rows if row.yearly])
-        found = {}
+        found: dict[int | None, Range] = {}  # by address status, None for orders
         for row in rows:
-            numbering = Numbering(*tuple(row)[4:])
+            numbering = Numbering(*tuple(row)[4:8])
             numberings: dict[int | None, Numbering] = {None: numbering}
             if row.yearly:
                 numberings = {
                     year: replace(numbering, year=year, next_number=begun.get((row.id, year), FIRST_OF_YEAR))
                     for year in years
                 }
-            found[row.purpose] = Range(row.id, row.name, row.yearly, numberings)
-        return Ranges(found["order"], found["address"])
+            own = Range(row.id, row.name, row.yearly, numberings)
+            found |= dict.fromkeys(row.statuses or [None], own)
+        return Ranges(found[None], found[status_id], found[guest_status_id])
 
     def _years(self, range_ids: list[int]) -> dict[tuple[int, int], int]:
         """The next number by range and year. Read once the ranges are locked: before, others may be counting on."""
@@ -172,7 +189,7 @@ class Page:
     def save_ranges(self, ranges: Ranges) -> None:
         drawn = [
             (own.id, year, numbering.next_number)
-            for own in (ranges.order, ranges.address)
+            for own in {own.id: own for own in (ranges.order, ranges.address, ranges.guest)}.values()
             for year, numbering in own.numberings.items()
         ]
         self._run(
@@ -241,24 +258,24 @@ class Page:
         keys.pop("", None)
         return Customers(rule, known, self._alike(KEY_COLUMNS[rule], keys) if keys else {})
 
-    def write_customers(self, customers: Customers, status_id: int, ranges: Ranges) -> None:
+    def write_customers(self, customers: Customers, source: Source, ranges: Ranges) -> None:
         """Make the new customers' addresses with the next numbers, and keep the references not known before."""
         if customers.new:
-            numbers = ranges.address.draw([draft.document_date.year for draft, _ in customers.new])
+            numbers = ranges.draw_addresses([draft for draft, _ in customers.new])
             parties = [draft.customer for draft, _ in customers.new]
             names = [party.name.casefold() for party in parties]
             rows = self._run(
                 "INSERT INTO address (tenant_id, platform_id, status_id, number, name, company, "
                 "street, street2, street3, postal_code, city, region, country, phone, email, vat_id, "
                 "name_key, surname_key, email_key, place_key, number_range_id, number_year, number_value) "
-                "SELECT %s, %s, %s, a.* FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], "
+                "SELECT %s, %s, a.* FROM unnest(%s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], "
                 "%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], "
                 "%s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::smallint[], %s::bigint[]) AS a "
                 "RETURNING number, id",
                 (
                     self.tenant_id,
                     self.platform_id,
-                    status_id,
+                    values(source.status_of(draft) for draft, _ in customers.new),
                     texts(drawn.number for drawn in numbers),
                     texts(party.name for party in parties),
                     texts(party.company for party in parties),

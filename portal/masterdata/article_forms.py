@@ -8,15 +8,9 @@ from wtforms.validators import DataRequired, Length
 
 from portal.documents.plan import clean
 from portal.masterdata.articles import LONGEST_NUMBER, LONGEST_TITLE, Wares
+from portal.masterdata.forms import TAX_CLASSES
 from portal.masterdata.models import TaxClass
 from portal.typed import Form, choices
-
-TAX_CLASSES = {
-    TaxClass.STANDARD: _l("Standard"),
-    TaxClass.REDUCED: _l("Reduced"),
-    TaxClass.SECOND_REDUCED: _l("Second reduced"),
-    TaxClass.ZERO: _l("Zero"),
-}
 
 
 def cleaned(typed: str | None) -> str | None:

@@ -14,6 +14,7 @@ from flask_babel import lazy_gettext as _l
 from htmx_flask import request
 from wtforms import SelectField
 
+from portal.documents.trial import Trial, try_out_all
 from portal.extensions import db
 from portal.lists import SMALL_ID, Filter, View, page_of
 from portal.masterdata import eu_rates, rates, service
@@ -128,8 +129,14 @@ def create_rate() -> ResponseReturnValue:
     require(Role.ADMIN)
     form = _with_choices(RateForm())
     if form.validate_on_submit():
-        try:
+
+        def change() -> None:
             rates.create_rate(form.value(), form.tax_code.data, form.end_previous.data)
+
+        try:
+            if "try" in request.form:
+                return _rate_page(form, trial=try_out_all(change))
+            change()
         except rates.PeriodTaken as taken:
             form.valid_from.errors = [str(taken)]
         else:
@@ -152,8 +159,14 @@ def update_rate(id: int) -> ResponseReturnValue:
     row: TaxRate = db.get_or_404(TaxRate, id)
     form = _with_choices(RateForm(), row)
     if form.validate_on_submit():
-        try:
+
+        def change() -> None:
             rates.update_rate(row, form.value(), form.tax_code.data)
+
+        try:
+            if "try" in request.form:
+                return _rate_page(form, row, try_out_all(change))
+            change()
         except rates.PeriodTaken as taken:
             form.valid_from.errors = [str(taken)]
         else:
@@ -221,10 +234,16 @@ def update_taxes() -> ResponseReturnValue:
     _offer(form, row)
     if not form.validate_on_submit():
         return _taxes_page(form, row), 422
-    row.home_country, row.one_stop_shop = form.home_country.data, form.one_stop_shop.data
-    row.reverse_charge_code_id = form.reverse_charge_code.data or None
-    row.export_code_id = form.export_code.data or None
-    row.collected_code_id = form.collected_code.data or None
+
+    def change() -> None:
+        row.home_country, row.one_stop_shop = form.home_country.data, form.one_stop_shop.data
+        row.reverse_charge_code_id = form.reverse_charge_code.data or None
+        row.export_code_id = form.export_code.data or None
+        row.collected_code_id = form.collected_code.data or None
+
+    if "try" in request.form:
+        return _taxes_page(form, row, try_out_all(change))
+    change()
     flash(_("The settings are saved. They hold for orders that come in from now on."), "success")
     return redirect(url_for("masterdata.taxes"))
 
@@ -234,8 +253,8 @@ def _code_page(form: CodeForm, code: TaxCode | None = None) -> str:
     return render_template("masterdata/code.html", form=form, code=code, used=used)
 
 
-def _rate_page(form: RateForm, row: TaxRate | None = None) -> str:
-    return render_template("masterdata/rate.html", form=form, rate=row, country_name=country_name)
+def _rate_page(form: RateForm, row: TaxRate | None = None, trial: Trial | None = None) -> str:
+    return render_template("masterdata/rate.html", form=form, rate=row, country_name=country_name, trial=trial)
 
 
 def _rate_saved(form: RateForm) -> ResponseReturnValue:
@@ -265,9 +284,9 @@ def _eu_page(problem: str | None = None) -> str:
     )
 
 
-def _taxes_page(form: SettingsForm, row: TaxSettings) -> str:
+def _taxes_page(form: SettingsForm, row: TaxSettings, trial: Trial | None = None) -> str:
     _offer(form, row)
-    return render_template("masterdata/taxes.html", form=form, chosen=_chosen)
+    return render_template("masterdata/taxes.html", form=form, chosen=_chosen, trial=trial)
 
 
 def _offer(form: SettingsForm, row: TaxSettings) -> None:

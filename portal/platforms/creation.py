@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from flask_babel import gettext as _
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import joinedload
 
 from portal.addresses.models import Address
 from portal.errors import Refused
 from portal.extensions import db
-from portal.masterdata.models import Choice, PaymentMethod, ShippingMethod
+from portal.masterdata.models import PaymentMethod, ShippingMethod
 from portal.platforms.models import (
     AddressRole,
     Platform,
@@ -31,14 +30,6 @@ METHODS: dict[RemoteKind, type[PaymentMethod] | type[ShippingMethod]] = {
 
 class NoSuchAddress(Refused):
     """No address of the tenant has this number."""
-
-
-def choices_of(model: Any, kept: int | None = None) -> Sequence[Choice]:
-    """The records that can be chosen: the active ones, and the one that is chosen already."""
-    found: Sequence[Choice] = db.session.scalars(
-        select(model).where(or_(model.active, model.id == kept)).order_by(model.name)
-    ).all()
-    return found
 
 
 def is_set_up(platform: Platform) -> bool:

@@ -12,6 +12,7 @@ from portal.documents.trial import Trial, try_out
 from portal.extensions import db
 from portal.lists import SMALL_ID
 from portal.masterdata.models import PaymentMethod, PaymentTerms, ShippingMethod
+from portal.masterdata.service import offered
 from portal.platforms import creation
 from portal.platforms.capabilities import capabilities_of
 from portal.platforms.creation import NoSuchAddress
@@ -145,7 +146,7 @@ def _page(
             (kind, [(value, methods.get(value.id, _method_of(value))) for value in values if value.kind == kind])
             for kind in capabilities_of(platform).mapped
         ],
-        methods={kind: creation.choices_of(model) for kind, model in creation.METHODS.items()},
+        methods={kind: offered(model) for kind, model in creation.METHODS.items()},
         standards={RemoteKind.PAYMENT: platform.payment_method_id, RemoteKind.SHIPPING: platform.shipping_method_id},
     )
 
@@ -160,9 +161,9 @@ def _name(value: RemoteValue) -> str:
 
 def _chosen(value: RemoteValue) -> int | None:
     """What was chosen for a word: a method that may be chosen; anything else is the standard."""
-    offered = {method.id for method in creation.choices_of(creation.METHODS[RemoteKind(value.kind)], _method_of(value))}
+    can_be = {method.id for method in offered(creation.METHODS[RemoteKind(value.kind)], _method_of(value))}
     chosen = request.form.get(_name(value), "", type=int)
-    return chosen if chosen in offered else None
+    return chosen if chosen in can_be else None
 
 
 def _platform(id: int) -> Platform:
@@ -172,16 +173,16 @@ def _platform(id: int) -> Platform:
 
 def _with_choices(form: CreationForm, platform: Platform) -> CreationForm:
     for name, model in CHOSEN.items():
-        offered = creation.choices_of(model, getattr(platform, f"{name}_id"))
-        form[name].choices = choices((choice.id, choice.name) for choice in offered)
+        can_be = offered(model, getattr(platform, f"{name}_id"))
+        form[name].choices = choices((choice.id, choice.name) for choice in can_be)
     return form
 
 
 def _with_statuses(form: DefaultsForm, platform: Platform) -> DefaultsForm:
     """The form with what this marketplace can tell apart, and nothing else."""
-    offered = [(status.id, status.name) for status in statuses()]
-    form.address_status.choices = choices(offered)
-    form.guest_status.choices = choices([(0, _("as other new customers")), *offered])
+    named = [(status.id, status.name) for status in statuses()]
+    form.address_status.choices = choices(named)
+    form.guest_status.choices = choices([(0, _("as other new customers")), *named])
     can = capabilities_of(platform)
     if not can.guests:
         del form.guest_status

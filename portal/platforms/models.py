@@ -81,6 +81,7 @@ class Platform(db.Model):
 
     credential: Mapped[Credential] = relationship()
     address_status: Mapped[AddressStatus] = relationship(foreign_keys=address_status_id)
+    guest_status: Mapped[AddressStatus | None] = relationship(foreign_keys=guest_status_id)
 
     __table_args__ = (
         # The cloud compares names without case and spaces; so must we, or two tabs could both win.

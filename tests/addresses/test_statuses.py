@@ -7,11 +7,15 @@ from sqlalchemy import select
 
 from portal.addresses.models import AddressStatus, NumberRange, Purpose
 from portal.extensions import db
+from portal.masterdata.models import PaymentTerms
 from portal.platforms.models import Platform
 from tests.desk import Desk
 from tests.documents.builders import an_order
 
-FORM = {"name": "Guests", "category": "Retail", "prefix": "G", "digits": "4", "next_number": "1", "last_number": ""}
+FORM = {
+    **{"name": "Guests", "category": "Retail", "payment_terms": "0"},
+    **{"prefix": "G", "digits": "4", "next_number": "1", "last_number": ""},
+}
 
 
 @pytest.fixture
@@ -122,6 +126,42 @@ class TestRanges:
         desk.take(an_order("028-1"), an_order("028-2", buyer_reference="another"))
         assert "The number range “Orders” has 0 numbers left" in desk.open("/").words
         assert "No number left" in desk.open("/held/").words
+
+
+class TestPaymentTerms:
+    @pytest.fixture
+    def terms(self, desk):
+        with desk.inside():
+            made = PaymentTerms(tenant_id=desk.merchant.tenant_id, name="30 days")
+            db.session.add(made)
+            db.session.commit()
+            return made.id
+
+    def test_those_of_the_status_come_before_the_platforms(self, desk, usual, terms):
+        path = f"/addresses/statuses/{usual}"
+        fields = desk.open(path).fields
+        assert fields["payment_terms"] == "0"
+        desk.do(path, **{name: fields[name] for name in (*FORM, "shown_next")} | {"payment_terms": str(terms)})
+        assert desk.open(path).fields["payment_terms"] == str(terms)
+        desk.take(an_order("028-1"))
+        assert desk.documents()["028-1"].payment_terms_id == terms
+
+    def test_what_is_tried_out_is_not_saved(self, desk, usual, terms):
+        desk.take(an_order("028-1", total=None), an_order("028-2"))
+        path = f"/addresses/statuses/{usual}"
+        fields = desk.open(path).fields
+        sent = {name: fields[name] for name in (*FORM, "shown_next")} | {"prefix": "K", "digits": "5", "try": "1"}
+        page = desk.send(path, 200, **sent | {"next_number": "1"})
+        assert "Nothing was saved yet." in page.one("section", id="trial").words
+        assert page.fields["prefix"] == "K"
+        assert desk.open(path).fields["prefix"] == fields["prefix"]
+
+    def test_what_would_be_refused_is_refused_when_it_is_tried_out(self, desk, usual):
+        desk.do("/addresses/statuses/new", **FORM)
+        path = f"/addresses/statuses/{usual}"
+        fields = desk.open(path).fields
+        sent = {name: fields[name] for name in (*FORM, "shown_next")} | {"name": "Guests", "try": "1"}
+        assert "There is already an address status called" in desk.send(path, 422, **sent).words
 
 
 class TestDefaults:

@@ -7,10 +7,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import select
 
+from portal.addresses import service
+from portal.addresses.models import Address
+from portal.addresses.numbers import Numbering
 from portal.documents.models import Document
 from portal.documents.plan import Articles, Held, Settings, plan
 from portal.extensions import db
-from portal.masterdata.models import Article, PaymentMethod, ShippingMethod, TaxClass
+from portal.masterdata.models import Article, PaymentMethod, PaymentTerms, ShippingMethod, TaxClass
 from portal.order import Party
 from portal.platforms import creation
 from portal.platforms.models import (
@@ -159,6 +162,31 @@ class TestAddresses:
         documents = desk.documents()
         assert documents["028-1"].address_id == documents["first"].address_id
         assert documents["028-1"].delivery["name"] == "Käthe Müller"  # where the parcel goes
+
+
+def test_guests_get_their_own_status_numbers_and_payment_terms(desk, platform):
+    with desk.inside():
+        found = db.session.get_one(Platform, platform.id)
+        terms = PaymentTerms(tenant_id=found.tenant_id, name="Vorkasse")
+        db.session.add(terms)
+        db.session.flush()
+        guests = service.create_status("Gäste", "", Numbering("G", 3, 1, 2), terms.id)
+        found.guest_status_id, before = guests.id, terms.id
+        db.session.commit()
+    who = [Party(name=name) for name in ("Gast", "Kunde", "Zweiter Gast", "Dritter Gast")]
+    guest = [True, False, True, True]
+    desk.take(
+        *(
+            an_order(f"028-{n}", is_guest=is_guest, buyer=party, buyer_reference=f"b{n}")
+            for n, (is_guest, party) in enumerate(zip(guest, who, strict=True))
+        )
+    )
+    with desk.inside():
+        numbers = dict(db.session.execute(select(Document.order_id, Address.number).join(Document.address)).all())
+        terms_of = dict(db.session.execute(select(Document.order_id, Document.payment_terms_id)).all())
+    assert numbers == {"028-0": "G001", "028-1": "1000000", "028-2": "G002"}
+    assert terms_of["028-0"] == before != terms_of["028-1"]
+    assert desk.held()["028-3"].cause == "numbers"  # their range has run out; that of others has not
 
 
 def test_settings_are_read_from_the_platform(desk, platform):

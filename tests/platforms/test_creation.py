@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 
 from portal import tables
 from portal.cloud import platforms as cloud_platforms
@@ -290,6 +290,7 @@ class TestTryingOut:
             found = db.session.get_one(Platform, connected.id)
 
             def tax_at_home():
+                db.session.execute(delete(TaxRate))
                 code = TaxCode(tenant_id=found.tenant_id, code="3")
                 db.session.add(code)
                 db.session.flush()
@@ -308,4 +309,4 @@ class TestTryingOut:
             trial = try_out([found], tax_at_home)
             assert list(trial.counts) == ["1 the same", "2 with other tax"]
             assert trial.changed[0].differences[0].after == "3.19 EUR (3 19 %)"
-            assert db.session.scalars(select(TaxRate)).all() == []
+            assert db.session.scalars(select(TaxCode).where(TaxCode.code == "3")).all() == []
