@@ -150,8 +150,8 @@ class TestPaymentTerms:
         desk.take(an_order("028-1", total=None), an_order("028-2"))
         path = f"/addresses/statuses/{usual}"
         fields = desk.open(path).fields
-        sent = {name: fields[name] for name in (*FORM, "shown_next")} | {"prefix": "K", "digits": "5", "try": "1"}
-        page = desk.send(path, 200, **sent | {"next_number": "1"})
+        sent = {name: fields[name] for name in (*FORM, "shown_next")} | {"prefix": "K", "try": "1"}
+        page = desk.send(path, 200, **sent)
         assert "Nothing was saved yet." in page.one("section", id="trial").words
         assert page.fields["prefix"] == "K"
         assert desk.open(path).fields["prefix"] == fields["prefix"]
