@@ -16,6 +16,7 @@ from portal.credentials.models import Credential
 from portal.errors import Refused, Unavailable
 from portal.extensions import db
 from portal.marketplaces import parse_countries
+from portal.masterdata import service as masterdata
 from portal.platforms import service as platforms
 from portal.platforms.models import Connection, Platform
 from portal.scope import tenant
@@ -64,6 +65,10 @@ def _user() -> tuple[User, bool]:
         )
         db.session.commit()
         tenant_id, user_id = made.tenant_id, made.user_id
+        with tenant(tenant_id):
+            taxes = masterdata.settings()
+            taxes.home_country, taxes.one_stop_shop = "DE", True
+            db.session.commit()
     else:
         tenant_id, user_id = found.tenant_id, found.user_id
     with tenant(tenant_id):

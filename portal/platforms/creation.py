@@ -13,6 +13,7 @@ from portal.addresses.models import Address
 from portal.errors import Refused
 from portal.extensions import db
 from portal.masterdata.models import PaymentMethod, ShippingMethod
+from portal.platforms.capabilities import capabilities_of
 from portal.platforms.models import (
     AddressRole,
     Platform,
@@ -47,6 +48,12 @@ def remote_values(platform: Platform) -> Sequence[RemoteValue]:
         .order_by(RemoteValue.kind, RemoteValue.value)
     ).all()
     return sorted(found, key=lambda value: not value.is_new)
+
+
+def new_words(platform: Platform) -> list[str]:
+    """The marketplace's words that nobody has looked at."""
+    kinds = capabilities_of(platform).mapped
+    return [value.value for value in remote_values(platform) if value.is_new and value.kind in kinds]
 
 
 def map_values(platform: Platform, methods: Mapping[int, int | None]) -> None:

@@ -21,7 +21,7 @@ from portal.credentials.models import Credential
 from portal.errors import Refused, Unavailable
 from portal.extensions import db
 from portal.lists import SMALL_ID
-from portal.platforms import importing, service
+from portal.platforms import creation, importing, service
 from portal.platforms.forms import DisconnectForm, PlatformForm
 from portal.platforms.models import Connection, Platform
 from portal.tenants.access import require, require_user
@@ -261,6 +261,7 @@ def _show_page(platform: Platform, problem: str | None = None, returned: str | N
         consenting=service.awaits_consent(platform),
         confirm=ConfirmForm(formdata=None),
         may_change=current_user.may(Role.ADMIN),
+        new_words=creation.new_words(platform),
         asks_import=request.args.get("import") == "ask" and importing.can_import(platform),
     )
 

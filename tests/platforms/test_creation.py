@@ -138,12 +138,14 @@ class TestWords:
         path = f"/platforms/{platform.id}/creation"
         page = desk.open(path)
         assert "new from the marketplace" in page.words and page.link("028-1") == "/documents/?q=028-1"
+        assert "a word that is new here: NEXT_DAY" in desk.open(f"/platforms/{platform.id}").words
         with desk.inside():
             word = db.session.scalars(select(RemoteValue)).one().id
         suggested = page.fields[f"value-{word}"]
         assert suggested == str(id_of(desk, ShippingMethod, "Next_Day"))  # it is called the same
         page = desk.do(f"{path}/values", **{f"value-{word}": suggested})
         assert "new from the marketplace" not in page.words
+        assert "new here" not in desk.open(f"/platforms/{platform.id}").words
         desk.take(an_order("028-2", shipping_level="NEXT_DAY"))
         assert desk.documents()["028-2"].shipping_method_id == int(suggested)
 
