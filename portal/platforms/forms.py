@@ -42,7 +42,7 @@ class PlatformForm(Form):
 class CreationForm(Form):
     """What a platform's orders become, where no mapping says otherwise."""
 
-    document_type = SelectField(_l("Document type"), choices=[SelectChoice("order", _l("Order"))])
+    document_type = SelectField(_l("Document type"), choices=[SelectChoice("order", _l("Sales order"))])
     payment_terms = SelectField(_l("Payment terms"), coerce=int)
     payment_method = SelectField(_l("Payment method"), coerce=int)
     shipping_method = SelectField(_l("Shipping method"), coerce=int)
