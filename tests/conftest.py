@@ -22,10 +22,12 @@ from werkzeug.serving import make_server
 from portal import create_app
 from portal.embedded import Embedded, Urls
 from portal.extensions import db
+from portal.masterdata import service as masterdata
 from portal.scope import tenant
 from portal.tenants import passwords
 
-# Hundreds of tenants are made here; a guess at their passwords need not be costly.
+# Hundreds of tenants are made here; a guess at their passwords need not be costly, and few look at the EU's rates.
+NOTHING, SEED_RATES = (lambda: None), masterdata.seed_rates
 QUICK_HASHER, REAL_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1), passwords.HASHER
 
 
@@ -89,6 +91,7 @@ def app(environment: dict[str, str]) -> Iterator[Flask]:
     """The app on a migrated database, as the app's role. No app context is pushed."""
     os.environ.update(environment)
     passwords.HASHER = QUICK_HASHER
+    masterdata.seed_rates = NOTHING
     app = create_app({"TESTING": True, "RATELIMIT_ENABLED": True, "WTF_CSRF_ENABLED": False})
     with app.app_context():
         flask_migrate.upgrade()
