@@ -48,7 +48,8 @@ FULL_DOCUMENTS = 1_000_000
 COPY_PAGES = 10
 ROUNDS = 21  # one round with another differs by a third and more: the disk, and who else is on the machine
 # What a page of new orders writes, in the order of the foreign keys.
-WRITTEN = ("address", "document", "document_line", "intake_page", "receipt")
+WRITTEN = ("address", "address_reference", "document", "document_line", "intake_page", "receipt")
+REFERRING = ("shipment", "shipment_item", "held_order", "platform_address", "address_apart", "address_merge")
 CALLS = [Collection(1, "searchOrders", "bench", 1, datetime.now(UTC))]
 
 
@@ -245,8 +246,10 @@ def _write(installation: Installation, merchant: Merchant, pages: Sequence[list[
 
 def _rows_by_page(connection: psycopg.Connection[Any]) -> list[list[bytes]]:
     """The rows of each page and table, as COPY writes and reads them."""
+    customers = "SELECT address_id FROM document d JOIN receipt r ON d.id = document_id WHERE page_id = {0}"
     of_page = {
-        "address": "id IN (SELECT address_id FROM document d JOIN receipt r ON d.id = document_id WHERE page_id = {0})",
+        "address": f"id IN ({customers})",
+        "address_reference": f"address_id IN ({customers})",
         "document": "id IN (SELECT document_id FROM receipt WHERE page_id = {0})",
         "document_line": "document_id IN (SELECT document_id FROM receipt WHERE page_id = {0})",
         "intake_page": "id = {0}",
@@ -275,5 +278,5 @@ def _copy(connection: psycopg.Connection[Any], pages: Sequence[Sequence[bytes]])
 
 
 def _empty(connection: psycopg.Connection[Any]) -> None:
-    connection.execute(f"TRUNCATE {', '.join(WRITTEN)}, shipment, shipment_item, held_order")  # type: ignore[call-overload]
+    connection.execute(f"TRUNCATE {', '.join((*WRITTEN, *REFERRING))}")  # type: ignore[call-overload]
     connection.execute("CHECKPOINT")
