@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from portal.sentences import say
 
 
 class Refused(Exception):
-    """Asking again changes nothing: the request itself has to change."""
+    """Asking again changes nothing: the request itself has to change.
+
+    `field` is where on a form the sentence belongs, "" for all of it.
+    """
+
+    field: ClassVar[str] = ""
 
     def __str__(self) -> str:
         return say(super().__str__() if not self.args else self.args[0])

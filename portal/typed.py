@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from flask import request
 from flask_wtf import FlaskForm
 from wtforms import SelectChoice
+
+from portal.errors import Refused
 
 
 class Form(FlaskForm):
@@ -18,6 +20,23 @@ class Form(FlaskForm):
         if request.method == "POST":
             options.setdefault("formdata", request.form)
         super().__init__(**options)
+
+    def accepts(self, act: Callable[[], object]) -> bool:
+        """Do this with what was typed. False where that makes no sense or is refused: then the fields say why."""
+        if not self.validate_on_submit():
+            return False
+        try:
+            act()
+        except Refused as refused:
+            self.say(refused)
+            return False
+        return True
+
+    def say(self, refused: Refused) -> None:
+        """Say at its field why what was typed is refused. Raises the refusal where it belongs to none of them."""
+        if refused.field not in self:
+            raise refused
+        self[refused.field].errors = [str(refused)]
 
 
 def choices(of: Iterable[tuple[Any, Any]]) -> list[SelectChoice]:

@@ -25,6 +25,8 @@ from portal.scope import current_tenant_id
 class MergeRefused(Refused):
     """These two addresses cannot become one."""
 
+    field = "number"
+
 
 class UndoRefused(Refused):
     """The merge cannot be undone, or not before another one is."""

@@ -83,7 +83,7 @@ def merge(id: int) -> ResponseReturnValue:
     try:
         merging.merge(kept, merged, current_user.id)
     except merging.MergeRefused as refused:
-        form.number.errors = [str(refused)]
+        form.say(refused)
         return render_template("addresses/merge.html", address=address, form=form), 422
     flash(_("%(merged)s is merged into %(kept)s.", merged=merged.number, kept=kept.number), "success")
     return redirect(url_for("addresses.show", id=kept.id))
@@ -132,7 +132,7 @@ def _other(address: Address, form: MergeForm) -> Address | None:
     try:
         return merging.other_address(address, form.number.data or "")
     except merging.MergeRefused as refused:
-        form.number.errors = [str(refused)]
+        form.say(refused)
         return None
 
 

@@ -28,13 +28,19 @@ LONGEST_PREFIX = 10
 class NameTaken(Refused):
     """Another address status of the tenant bears this name."""
 
+    field = "name"
+
 
 class NumbersTaken(Refused):
     """Another range gives out the same numbers, or some of them are given out already."""
 
+    field = "next_number"
+
 
 class ReasonMissing(Refused):
     """Numbers would be left out, and nobody says why."""
+
+    field = "reason"
 
 
 class StatusInUse(Refused):

@@ -94,18 +94,13 @@ def new_status() -> ResponseReturnValue:
 def create_status() -> ResponseReturnValue:
     require(Role.ADMIN)
     form = StatusForm()
-    if form.validate_on_submit():
-        try:
-            service.create_status(
-                form.name.data or "", form.category.data or "", form.numbering(), form.payment_terms.data or None
-            )
-        except service.NameTaken as taken:
-            form.name.errors = [str(taken)]
-        except service.NumbersTaken as taken:
-            form.next_number.errors = [str(taken)]
-        else:
-            flash(_("The address status is kept."), "success")
-            return redirect(url_for("addresses.statuses"))
+    if form.accepts(
+        lambda: service.create_status(
+            form.name.data or "", form.category.data or "", form.numbering(), form.payment_terms.data or None
+        )
+    ):
+        flash(_("The address status is kept."), "success")
+        return redirect(url_for("addresses.statuses"))
     return render_template("addresses/status.html", form=form, status=None), 422
 
 
@@ -143,12 +138,8 @@ def update_status(id: int) -> ResponseReturnValue:
                 trial = try_out_all(change)
                 return render_template("addresses/status.html", form=form, status=status, trial=trial)
             change()
-        except service.NameTaken as taken:
-            form.name.errors = [str(taken)]
-        except service.NumbersTaken as taken:
-            form.next_number.errors = [str(taken)]
-        except service.ReasonMissing as missing:
-            form.reason.errors = [str(missing)]
+        except (service.NameTaken, service.NumbersTaken, service.ReasonMissing) as refused:
+            form.say(refused)
         else:
             flash(_("The address status is saved."), "success")
             return redirect(url_for("addresses.statuses"))
@@ -209,10 +200,8 @@ def update_numbers(id: int) -> ResponseReturnValue:
                 trial = try_out_all(change)
                 return render_template("addresses/range.html", form=form, range=number_range, trial=trial)
             change()
-        except service.NumbersTaken as taken:
-            form.next_number.errors = [str(taken)]
-        except service.ReasonMissing as missing:
-            form.reason.errors = [str(missing)]
+        except (service.NumbersTaken, service.ReasonMissing) as refused:
+            form.say(refused)
         else:
             flash(_("The number range is saved."), "success")
             return redirect(url_for("addresses.numbers"))

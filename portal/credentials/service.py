@@ -23,6 +23,8 @@ from portal.sentences import kept
 class NameTaken(Refused):
     """Another credential of the tenant bears this name."""
 
+    field = "name"
+
 
 class InUse(Refused):
     """Platforms still use the credential."""

@@ -49,7 +49,7 @@ def create() -> ResponseReturnValue:
                 form.kind.data,
             )
         except service.NameTaken as taken:
-            form.name.errors = [str(taken)]
+            form.say(taken)
         else:
             flash(_("The credential is kept. TEST shows whether the cloud takes it."))
             return redirect(url_for("credentials.edit", id=credential.id))
@@ -79,7 +79,7 @@ def update(id: int) -> ResponseReturnValue:
                 form.client_secret.data,
             )
         except service.NameTaken as taken:
-            form.name.errors = [str(taken)]
+            form.say(taken)
         else:
             flash(_("The credential is saved."))
             return redirect(url_for("credentials.edit", id=id))

@@ -175,15 +175,13 @@ class Retried:
     reason: str | None = None
 
 
-def retry_held(held: HeldOrder) -> Retried:
-    """Plan and write a held order again, with the settings of now."""
+def retry_held(held: HeldOrder, source: Source) -> Retried:
+    """Plan and write a held order again, with the settings of now: those of `source`, its platform's."""
     held.retries += 1
     db.session.flush()
-    platform = held.platform
     order_id, payload = held.order_id, bytes(held.payload)
     collections = [msgspec.convert(held.collection, Collection)] if held.collection else []
     arrival = Arrival(_decoded(held), payload, collections[0].id if collections else 0)
-    source = source_of(platform, worker="web")
     tally = write_page(source, plan_page([arrival], source.settings), collections)
     db.session.expire_all()
     return Retried(tally.documents.get(order_id), tally.reasons.get(order_id))

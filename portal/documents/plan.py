@@ -321,11 +321,12 @@ def _suspect(components: list[Component], difference: Decimal) -> str:
 
 def _lines(order: Order, settings: Settings, case: TaxCase, day: date) -> list[DraftLine]:
     """Articles with their discounts and wrappings as they come, then one line for all freight, then the rest."""
-    numbers = [_article_number(line, settings.articles) for line in order.lines]
+    skus = [clean(line.sku, LONGEST_SKU) for line in order.lines]
+    numbers = [_article_number(sku, settings.articles) for sku in skus]
     taxation = _Taxation(order, settings, case, day)
     lines: list[DraftLine] = []
     freight: list[Component] = []
-    for line, number in zip(order.lines, numbers, strict=True):
+    for line, sku, number in zip(order.lines, skus, numbers, strict=True):
         articles, extras = [], []
         tax_class = settings.articles.classes.get(number or "", TaxClass.STANDARD)
         for component in line.components:
@@ -337,7 +338,6 @@ def _lines(order: Order, settings: Settings, case: TaxCase, day: date) -> list[D
             elif component.amount:
                 extras.append((kind, component))
         amount = sum((component.amount for component in articles), Decimal())
-        sku = clean(line.sku, LONGEST_SKU)
         lines.append(
             DraftLine(
                 LineKind.ARTICLE,
@@ -366,11 +366,11 @@ def _lines(order: Order, settings: Settings, case: TaxCase, day: date) -> list[D
     return lines + rest
 
 
-def _article_number(line: Line, articles: Articles) -> str | None:
-    """The number of the line's article; None where it becomes a free-text line. Raises _OnHold."""
-    number = articles.number_of(clean(line.sku, LONGEST_SKU))
+def _article_number(sku: str, articles: Articles) -> str | None:
+    """The number of the SKU's article; None where it becomes a free-text line. Raises _OnHold."""
+    number = articles.number_of(sku)
     if number is None and articles.unknown == UnknownSku.HOLD:
-        raise _OnHold("unknown_sku", sentence("There is no article for the SKU “%(sku)s”.", sku=clean(line.sku, 60)))
+        raise _OnHold("unknown_sku", sentence("There is no article for the SKU “%(sku)s”.", sku=clean(sku, 60)))
     return number
 
 

@@ -12,7 +12,8 @@ from sqlalchemy.orm import joinedload
 from portal.documents.plan import Articles, Settings
 from portal.documents.tax import Rate, TaxCase, Taxes
 from portal.extensions import db
-from portal.masterdata.models import Article, TaxClass, TaxCode, TaxRate, TaxSettings
+from portal.masterdata import service as masterdata
+from portal.masterdata.models import Article, TaxClass, TaxCode, TaxRate
 from portal.platforms.models import (
     AddressRole,
     ArticleAssignment,
@@ -89,8 +90,8 @@ def articles_of(platform: Platform) -> Articles:
 
 def taxes() -> Taxes:
     """The tenant's taxes."""
-    settings: TaxSettings | None = db.session.scalar(select(TaxSettings))
-    if settings is None or not settings.home_country:
+    settings = masterdata.settings()
+    if not settings.home_country:
         return Taxes()
     codes = dict(db.session.execute(select(TaxCode.id, TaxCode.code)).all())
     rates: dict[tuple[str, TaxClass], list[Rate]] = {}

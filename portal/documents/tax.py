@@ -19,15 +19,11 @@ from functools import lru_cache
 
 from stdnum.eu import vat
 
+from portal.masterdata.eu_rates import COUNTRIES
 from portal.masterdata.models import TaxClass
 from portal.order import Order
 from portal.sentences import sentence
 
-# ISO 3166 codes of the member states.
-UNION = {
-    *("AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU"),
-    *("IE", "IT", "LT", "LU", "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK"),
-}
 # Whose VAT ids begin otherwise than their ISO code.
 VAT_PREFIXES = {"EL": "GR"}
 
@@ -78,7 +74,7 @@ class Taxes:
         country = order.delivery.country.upper() or self.home
         if country == self.home:
             return TaxCase.DOMESTIC
-        if country not in UNION:
+        if country not in COUNTRIES:
             return TaxCase.EXPORT
         registered_in = country_of_vat_id(vat_id)
         if registered_in and registered_in != self.home:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy import select
 
-from portal.documents.intake import ROW_REFUSED, Retried, retry_held
+from portal.documents.arrivals import Source
+from portal.documents.intake import ROW_REFUSED, Retried, retry_held, source_of
 from portal.documents.models import HeldOrder
 from portal.extensions import db
 from portal.sentences import sentence
@@ -17,6 +18,7 @@ log = structlog.get_logger()
 
 # What one click tries: at some ten milliseconds each, an answer within seconds.
 MOST_AT_ONCE = 200
+WORKER = "web"
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,14 @@ class Outcome:
         return self.documents + self.held + self.gone
 
 
-def retry(held: HeldOrder) -> Retried:
-    """Try one order again. What the database refuses is held still and costs no other order."""
+def retry(held: HeldOrder, source: Source | None = None) -> Retried:
+    """Try one order again. What the database refuses is held still and costs no other order.
+
+    `source` is its platform's, where it has been read already.
+    """
     try:
         with db.session.begin_nested():
-            return retry_held(held)
+            return retry_held(held, source or source_of(held.platform, worker=WORKER))
     except ROW_REFUSED as refusal:
         log.warning("held_order_refused", error=type(refusal).__name__)
         return Retried(reason=sentence("The database refused the order. It stays held."))
@@ -48,9 +53,12 @@ def retry_all() -> Outcome:
         select(HeldOrder.id).order_by(HeldOrder.held_at.desc(), HeldOrder.id.desc()).limit(MOST_AT_ONCE)
     ).all()
     documents = still = gone = 0
+    sources: dict[int, Source] = {}  # settings are read once a platform, not once an order
     for id in ids:
         held = db.session.get(HeldOrder, id)
-        outcome = retry(held) if held is not None else Retried()
+        if held is not None and held.platform_id not in sources:
+            sources[held.platform_id] = source_of(held.platform, worker=WORKER)
+        outcome = retry(held, sources[held.platform_id]) if held is not None else Retried()
         documents += outcome.document is not None
         still += outcome.document is None and outcome.reason is not None
         gone += outcome.document is None and outcome.reason is None

@@ -56,14 +56,9 @@ def new() -> ResponseReturnValue:
 def create() -> ResponseReturnValue:
     require(Role.ADMIN)
     form = ArticleForm()
-    if form.validate_on_submit():
-        try:
-            articles.create(form.wares())
-        except articles.NumberTaken as taken:
-            form.number.errors = [str(taken)]
-        else:
-            flash(_("The article is kept."), "success")
-            return redirect(url_for("articles.index"))
+    if form.accepts(lambda: articles.create(form.wares())):
+        flash(_("The article is kept."), "success")
+        return redirect(url_for("articles.index"))
     return render_template("articles/article.html", form=form, article=None), 422
 
 
@@ -79,14 +74,9 @@ def update(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
     article: Article = db.get_or_404(Article, id)
     form = ArticleForm()
-    if form.validate_on_submit():
-        try:
-            articles.update(article, form.wares())
-        except (articles.NumberTaken, articles.ArticleInUse) as refused:
-            form.number.errors = [str(refused)]
-        else:
-            flash(_("The article is saved."), "success")
-            return redirect(url_for("articles.index"))
+    if form.accepts(lambda: articles.update(article, form.wares())):
+        flash(_("The article is saved."), "success")
+        return redirect(url_for("articles.index"))
     return render_template("articles/article.html", form=form, article=article), 422
 
 

@@ -46,9 +46,13 @@ class Wares:
 class NumberTaken(Refused):
     """Another article of the tenant has this number."""
 
+    field = "number"
+
 
 class ArticleInUse(Refused):
     """Something names the article, so it can neither go nor be called otherwise."""
+
+    field = "number"
 
 
 def rows(found: Sequence[int] | None, window: Window) -> Sequence[Any]:

@@ -88,13 +88,8 @@ def _pages_of(kind: Kind) -> Blueprint:
     def create() -> ResponseReturnValue:
         require(Role.ADMIN)
         form = ChoiceForm()
-        if form.validate_on_submit():
-            try:
-                service.create(kind.model, form.name.data or "", form.active.data)
-            except service.NameTaken as taken:
-                form.name.errors = [str(taken)]
-            else:
-                return _saved(kind, form)
+        if form.accepts(lambda: service.create(kind.model, form.name.data or "", form.active.data)):
+            return _saved(kind, form)
         return _page(kind, form), 422
 
     @pages.get(f"/{SMALL_ID}")
@@ -108,13 +103,8 @@ def _pages_of(kind: Kind) -> Blueprint:
         require(Role.ADMIN)
         record = db.get_or_404(kind.model, id)
         form = ChoiceForm()
-        if form.validate_on_submit():
-            try:
-                service.update(record, form.name.data or "", form.active.data)
-            except service.NameTaken as taken:
-                form.name.errors = [str(taken)]
-            else:
-                return _saved(kind, form)
+        if form.accepts(lambda: service.update(record, form.name.data or "", form.active.data)):
+            return _saved(kind, form)
         return _page(kind, form, record), 422
 
     @pages.post(f"/{SMALL_ID}/delete")

@@ -29,6 +29,8 @@ BY_COUNTRY = Sort("country", (TaxRate.country, RANK, TaxRate.valid_from))
 class PeriodTaken(Refused):
     """There is another rate for some of these days."""
 
+    field = "valid_from"
+
 
 def rows(country: str | None, window: Window) -> Sequence[TaxRate]:
     """A page of the tenant's rates, each with its tax code."""

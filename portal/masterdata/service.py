@@ -43,9 +43,13 @@ RECENT = 1_000
 class NameTaken(Refused):
     """Another record of this kind bears this name."""
 
+    field = "name"
+
 
 class CodeTaken(Refused):
     """Another tax code of the tenant is written so."""
+
+    field = "code"
 
 
 class InUse(Refused):

@@ -48,14 +48,9 @@ def new_code() -> ResponseReturnValue:
 def create_code() -> ResponseReturnValue:
     require(Role.ADMIN)
     form = CodeForm()
-    if form.validate_on_submit():
-        try:
-            service.create_code(form.code.data or "", form.name.data or "", form.active.data)
-        except service.CodeTaken as taken:
-            form.code.errors = [str(taken)]
-        else:
-            flash(_("The tax code is saved."), "success")
-            return redirect(url_for("masterdata.codes"))
+    if form.accepts(lambda: service.create_code(form.code.data or "", form.name.data or "", form.active.data)):
+        flash(_("The tax code is saved."), "success")
+        return redirect(url_for("masterdata.codes"))
     return _code_page(form), 422
 
 
@@ -71,14 +66,9 @@ def update_code(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
     code: TaxCode = db.get_or_404(TaxCode, id)
     form = CodeForm()
-    if form.validate_on_submit():
-        try:
-            service.update_code(code, form.code.data or "", form.name.data or "", form.active.data)
-        except service.CodeTaken as taken:
-            form.code.errors = [str(taken)]
-        else:
-            flash(_("The tax code is saved."), "success")
-            return redirect(url_for("masterdata.codes"))
+    if form.accepts(lambda: service.update_code(code, form.code.data or "", form.name.data or "", form.active.data)):
+        flash(_("The tax code is saved."), "success")
+        return redirect(url_for("masterdata.codes"))
     return _code_page(form, code), 422
 
 
@@ -138,7 +128,7 @@ def create_rate() -> ResponseReturnValue:
                 return _rate_page(form, trial=try_out_all(change))
             change()
         except rates.PeriodTaken as taken:
-            form.valid_from.errors = [str(taken)]
+            form.say(taken)
         else:
             return _rate_saved(form)
     return _rate_page(form), 422
@@ -168,7 +158,7 @@ def update_rate(id: int) -> ResponseReturnValue:
                 return _rate_page(form, row, try_out_all(change))
             change()
         except rates.PeriodTaken as taken:
-            form.valid_from.errors = [str(taken)]
+            form.say(taken)
         else:
             return _rate_saved(form)
     return _rate_page(form, row), 422

@@ -6,9 +6,9 @@ from flask_babel import lazy_gettext as _l
 from wtforms import StringField
 from wtforms.validators import DataRequired, Length
 
+from portal.documents.plan import LONGEST_SKU
 from portal.masterdata.article_forms import cleaned
 from portal.masterdata.articles import LONGEST_NUMBER
-from portal.platforms.assignments import LONGEST_SKU
 from portal.typed import Form
 
 

@@ -153,17 +153,10 @@ def _form(platform: Platform, **options: Any) -> AssignmentForm:
 
 def _assign(platform: Platform, form: AssignmentForm) -> bool:
     """Assign what was typed; False, and said at its field, where it is refused."""
-    if not form.validate_on_submit():
+    if not form.accepts(lambda: assignments.assign(platform, form.sku.data or "", form.number.data or "")):
         return False
-    try:
-        assignments.assign(platform, form.sku.data or "", form.number.data or "")
-    except assignments.NoSuchArticle as unknown:
-        form.number.errors = [str(unknown)]
-    except assignments.SkuTaken as taken:
-        form.sku.errors = [str(taken)]
-    else:
-        flash(_("“%(sku)s” is assigned. Orders that come from now on book the article.", sku=form.sku.data), "success")
-    return not form.errors
+    flash(_("“%(sku)s” is assigned. Orders that come from now on book the article.", sku=form.sku.data), "success")
+    return True
 
 
 def _index_page(platform: Platform, form: AssignmentForm) -> str:

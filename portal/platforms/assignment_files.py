@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from portal.csv_files import ROWS_AT_ONCE, Column, Row, Table
-from portal.documents.plan import clean
+from portal.documents.plan import LONGEST_SKU, clean
 from portal.extensions import db
 from portal.imports import Change, Outcome, Planned, twice
 from portal.masterdata import articles
 from portal.masterdata.article_files import number_of, text_problem
 from portal.masterdata.models import Article
-from portal.platforms.assignments import LONGEST_SKU, known
+from portal.platforms.assignments import known
 from portal.platforms.models import ArticleAssignment, Platform
 from portal.sentences import Sentence, sentence
 

@@ -20,9 +20,6 @@ from portal.masterdata.models import Article
 from portal.platforms.models import ArticleAssignment, Platform
 from portal.scope import current_tenant_id
 
-# As intake writes it (portal/documents/plan.py).
-LONGEST_SKU = 100
-
 # SKUs without an article are looked for in so many of a platform's documents, and so many are shown.
 LATEST_DOCUMENTS = 1_000
 MOST_MISSING = 200
@@ -35,9 +32,13 @@ FILTERS = (Filter("q", _l("Search"), str),)
 class NoSuchArticle(Refused):
     """No article of the tenant has this number, or it is switched off."""
 
+    field = "number"
+
 
 class SkuTaken(Refused):
     """The SKU is assigned already."""
+
+    field = "sku"
 
 
 def rows(platform: Platform, search: str, window: Window) -> Sequence[Any]:

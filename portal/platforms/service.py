@@ -36,13 +36,19 @@ CONSENT_SECONDS = 15 * 60
 class NameTaken(Refused):
     """Another platform of the tenant, or of the cloud account, bears this name."""
 
+    field = "name"
+
 
 class NumberTaken(Refused):
     """Another platform of the tenant has this number."""
 
+    field = "number"
+
 
 class CredentialFixed(Refused):
     """The platform is registered with its credential's account and cannot move to another."""
+
+    field = "credential"
 
 
 class NotReady(Refused):

@@ -82,10 +82,8 @@ def create() -> ResponseReturnValue:
                 form.marketplace_ids,
                 form.active.data,
             )
-        except service.NameTaken as taken:
-            form.name.errors = [str(taken)]
-        except service.NumberTaken as taken:
-            form.number.errors = [str(taken)]
+        except (service.NameTaken, service.NumberTaken) as taken:
+            form.say(taken)
         else:
             return redirect(url_for("platforms.show", id=platform.id))
     return render_template("platforms/new.html", form=form), 422
@@ -127,12 +125,8 @@ def update(id: int) -> ResponseReturnValue:
                 form.marketplace_ids,
                 form.active.data,
             )
-        except service.NameTaken as taken:
-            form.name.errors = [str(taken)]
-        except service.NumberTaken as taken:
-            form.number.errors = [str(taken)]
-        except service.CredentialFixed as fixed:
-            form.credential.errors = [str(fixed)]
+        except (service.NameTaken, service.NumberTaken, service.CredentialFixed) as refused:
+            form.say(refused)
         except Refused as refused:
             problem = str(refused)
         except Unavailable as unavailable:
@@ -187,7 +181,7 @@ def connect(id: int) -> ResponseReturnValue:
         return redirect(service.connect(platform))
     except service.NameTaken as taken:
         form = _with_credentials(PlatformForm(formdata=None, obj=platform, credential=platform.credential_id))
-        form.name.errors = [str(taken)]
+        form.say(taken)
         return render_template("platforms/edit.html", platform=platform, form=form), 422
     except (Refused, Unavailable) as problem:
         g.keep_transaction = True  # a reference gained on the way is not lost

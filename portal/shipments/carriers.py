@@ -20,9 +20,13 @@ OTHER = "Other"  # the code for a carrier the marketplace has no code for
 class CarrierNameTaken(Refused):
     """Another carrier of the tenant bears this name."""
 
+    field = "name"
+
 
 class OtherNeedsName(Refused):
     """The marketplace takes the code "Other" only with the carrier's name."""
+
+    field = "marketplace_name"
 
 
 class CarrierInUse(Refused):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from typing import ClassVar
 from zoneinfo import ZoneInfo
 
 from flask_babel import gettext as _
@@ -28,9 +27,7 @@ SHIPPABLE = (State.OPEN, State.PARTLY_SHIPPED)
 
 
 class ShipmentRefused(Refused):
-    """A parcel that may not be booked. `field` is where on the form the sentence belongs, "" for all of it."""
-
-    field: ClassVar[str] = ""
+    """A parcel that may not be booked."""
 
 
 class ShippedByMarketplace(ShipmentRefused):

@@ -17,7 +17,7 @@ from portal.extensions import db
 from portal.http import not_found
 from portal.lists import ID, SMALL_ID, Filter, View, page_of
 from portal.shipments import carriers, listing, service, tracking
-from portal.shipments.carriers import CarrierInUse, CarrierNameTaken, OtherNeedsName
+from portal.shipments.carriers import CarrierInUse
 from portal.shipments.forms import CarrierForm, RetryForm, ShipmentForm
 from portal.shipments.models import Carrier, MessageState, Shipment
 from portal.shipments.parcel import ShipmentRefused
@@ -115,16 +115,9 @@ def list_carriers() -> ResponseReturnValue:
 def new_carrier() -> ResponseReturnValue:
     require(Role.ADMIN)
     form = CarrierForm()
-    if form.validate_on_submit():
-        try:
-            carriers.create_carrier(form.spelling())
-        except CarrierNameTaken as taken:
-            form.name.errors = [str(taken)]
-        except OtherNeedsName as needed:
-            form.marketplace_name.errors = [str(needed)]
-        else:
-            flash(_("The carrier is kept."), "success")
-            return redirect(url_for("shipments.list_carriers"))
+    if form.accepts(lambda: carriers.create_carrier(form.spelling())):
+        flash(_("The carrier is kept."), "success")
+        return redirect(url_for("shipments.list_carriers"))
     return render_template("shipments/carrier.html", form=form, carrier=None), 422 if form.errors else 200
 
 
@@ -133,16 +126,9 @@ def edit_carrier(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
     carrier: Carrier = db.get_or_404(Carrier, id)
     form = CarrierForm(obj=carrier)
-    if form.validate_on_submit():
-        try:
-            carriers.update_carrier(carrier, form.spelling())
-        except CarrierNameTaken as taken:
-            form.name.errors = [str(taken)]
-        except OtherNeedsName as needed:
-            form.marketplace_name.errors = [str(needed)]
-        else:
-            flash(_("The carrier is saved."), "success")
-            return redirect(url_for("shipments.list_carriers"))
+    if form.accepts(lambda: carriers.update_carrier(carrier, form.spelling())):
+        flash(_("The carrier is saved."), "success")
+        return redirect(url_for("shipments.list_carriers"))
     return render_template("shipments/carrier.html", form=form, carrier=carrier), 422 if form.errors else 200
 
 

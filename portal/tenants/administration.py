@@ -36,7 +36,7 @@ def invite() -> ResponseReturnValue:
         try:
             user = service.create_user(form.name.data, form.email.data, form.role.data)
         except service.EmailTaken as taken:
-            form.email.errors = [str(taken)]
+            form.say(taken)
         else:
             link = service.create_sign_in_link(user)
             return _users_page(_with_roles(InviteForm(formdata=None)), link=link, invited=user)
@@ -94,10 +94,8 @@ def create_tenant() -> ResponseReturnValue:
                 form.email.data,
                 None,
             )
-        except service.NumberTaken as taken:
-            form.customer_number.errors = [str(taken)]
-        except service.EmailTaken as taken:
-            form.email.errors = [str(taken)]
+        except (service.NumberTaken, service.EmailTaken) as taken:
+            form.say(taken)
         else:
             with tenant(made.tenant_id):
                 link = service.create_sign_in_link(db.session.get_one(User, made.user_id))

@@ -27,9 +27,13 @@ FIRST_RUN_LOCK = 72  # the key of the lock that lets one first run through
 class NumberTaken(Refused):
     """Another tenant has this customer number."""
 
+    field = "customer_number"
+
 
 class EmailTaken(Refused):
     """Another user, of whichever tenant, signs in with this e-mail address."""
+
+    field = "email"
 
 
 class LastAdmin(Refused):

@@ -129,7 +129,7 @@ def test_a_held_order_becomes_a_document_when_a_good_version_arrives(source):
 
 def test_a_retry_of_a_held_order_that_is_still_wrong_says_why(source):
     take(source, a_bad_order("028-1"))
-    outcome = intake.retry_held(held()["028-1"])
+    outcome = intake.retry_held(held()["028-1"], source)
     assert outcome.document is None and "sum to" in outcome.reason
     assert held()["028-1"].retries == 1
 
