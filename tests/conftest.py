@@ -23,6 +23,7 @@ from portal import create_app
 from portal.embedded import Embedded, Urls
 from portal.extensions import db
 from portal.masterdata import service as masterdata
+from portal.processes import settle
 from portal.scope import tenant
 from portal.tenants import passwords
 
@@ -95,6 +96,7 @@ def app(environment: dict[str, str]) -> Iterator[Flask]:
     app = create_app({"TESTING": True, "RATELIMIT_ENABLED": True, "WTF_CSRF_ENABLED": False})
     with app.app_context():
         flask_migrate.upgrade()
+    settle()
     yield app
     with app.app_context():
         db.engine.dispose()
