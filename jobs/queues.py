@@ -14,7 +14,7 @@ from portal.extensions import db, redis
 log = structlog.get_logger()
 
 # In the order in which a worker prefers them: what a person waits for comes first.
-QUEUES = ("fetch", "send", "collect")
+QUEUES = ("fetch", "send", "collect", "actions")
 
 # task name -> (queue, seconds it may take). A job is a batch, so a long one is normal.
 TASKS = {
@@ -23,6 +23,7 @@ TASKS = {
     "jobs.outbox.send_message": ("send", 120),
     "jobs.outbox.deliver_event": ("send", 60),
     "jobs.collect.collect_orders": ("collect", 900),
+    "jobs.actions.run_actions": ("actions", 6 * 3600),
 }
 
 # What went wrong is in PostgreSQL; RQ's own trace of a failed job is only for the operator.

@@ -17,8 +17,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from jobs.queues import enqueue
-from portal.automation import runs
-from portal.automation.models import Run, RunState
+from portal.automation import actions, runs
+from portal.automation.claims import Claimed, is_unclaimed
+from portal.automation.models import ActionRun, Run, RunState
 from portal.extensions import db, redis
 from portal.platforms.models import Platform
 from portal.scope import tenant
@@ -78,6 +79,7 @@ def tick() -> None:
             runs.start_fetch(db.session.get_one(Platform, platform_id), cause="schedule")
     db.session.commit()
     _revive_runs()
+    _revive_actions()
     _tidy()
 
 
@@ -114,5 +116,23 @@ def _revive_runs() -> None:
                 runs.fail(run, kept(gone))
             else:
                 enqueue("jobs.fetch.fetch_orders", tenant_id, run_id)
+            db.session.commit()
+    db.session.rollback()
+
+
+def _revive_actions() -> None:
+    """Queue anew the area actions whose job or worker is gone."""
+    rows = db.session.execute(text("SELECT * FROM portal_unfinished_actions(interval '3 seconds')")).all()
+    for tenant_id, run_id in rows:
+        if not is_unclaimed(Claimed.ACTION_RUN, run_id):
+            continue
+        with tenant(tenant_id):
+            run = db.session.get(ActionRun, run_id)
+            if run is None or run.state not in (RunState.QUEUED, RunState.RUNNING):
+                continue
+            if run.attempt >= MOST_ATTEMPTS:
+                actions.fail_lost(run)
+            else:
+                enqueue("jobs.actions.run_actions", tenant_id, run_id)
             db.session.commit()
     db.session.rollback()

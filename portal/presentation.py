@@ -21,7 +21,7 @@ from flask_login import current_user
 from markupsafe import Markup
 
 from portal import counts
-from portal.automation.models import RunState
+from portal.automation.models import RunState, Severity
 from portal.dashboard import MOST
 from portal.documents.models import LineKind, State
 from portal.documents.tax import TaxCase
@@ -77,6 +77,9 @@ STATES: dict[StrEnum, tuple[Tone, Any]] = {
     RunState.RUNNING: (Tone.WAITING, _l("Running")),
     RunState.DONE: (Tone.DONE, _l("Done")),
     RunState.FAILED: (Tone.FAILED, _l("Failed")),
+    RunState.STOPPED: (Tone.OFF, _l("Stopped")),
+    Severity.WARNING: (Tone.ATTENTION, _l("Warning")),
+    Severity.ERROR: (Tone.FAILED, _l("Error")),
 }
 
 LINE_KINDS = {
@@ -93,7 +96,12 @@ TAX_CASES = {
     TaxCase.EXPORT: _l("export"),
     TaxCase.COLLECTED: _l("collected by the marketplace"),
 }
-CAUSES = {"schedule": _l("Schedule"), "person": _l("Fetch now"), "event": _l("Event of the cloud")}
+CAUSES = {
+    "schedule": _l("Schedule"),
+    "person": _l("Fetch now"),
+    "event": _l("Event of the cloud"),
+    "action": _l("Area action"),
+}
 
 
 @dataclass(frozen=True)
@@ -126,7 +134,7 @@ NAVIGATION = (
 
 
 # Parts whose pages belong to the line of another part.
-BELONGS_TO = {"articles": "masterdata", "assignments": "platforms", "creation": "platforms"}
+BELONGS_TO = {"actions": "jobs", "articles": "masterdata", "assignments": "platforms", "creation": "platforms"}
 
 
 def init_app(app: Flask) -> None:

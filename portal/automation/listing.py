@@ -1,17 +1,19 @@
-"""The list of runs, the newest first, and what one of them wrote."""
+"""The lists of runs and of area actions, the newest first, and what a run wrote."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from sqlalchemy import select
+from sqlalchemy.orm import joinedload
 
-from portal.automation.models import Run, RunState
+from portal.automation.models import ActionRun, Run, RunState
 from portal.documents.models import IntakePage
 from portal.extensions import db
 from portal.lists import Query, Sort, Window, count_up_to
 
 NEWEST = Sort("newest", (Run.id,), descending=True)
+NEWEST_ACTIONS = Sort("newest", (ActionRun.id,), descending=True)
 
 # What of a run's pages is shown; a backlog has thousands.
 MOST_PAGES = 100
@@ -25,6 +27,18 @@ def rows(state: RunState | None, platform_id: int | None, window: Window) -> Seq
 
 def count(state: RunState | None, platform_id: int | None) -> int | None:
     return count_up_to(_these(select(Run.id), state, platform_id))
+
+
+def action_rows(window: Window) -> Sequence[ActionRun]:
+    """The runs of area actions of one window."""
+    found: Sequence[ActionRun] = db.session.scalars(
+        window.on(select(ActionRun).options(joinedload(ActionRun.schema)))
+    ).all()
+    return found
+
+
+def count_actions() -> int | None:
+    return count_up_to(select(ActionRun.id))
 
 
 def pages_of(run: Run) -> Sequence[IntakePage]:

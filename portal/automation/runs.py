@@ -1,7 +1,6 @@
 """Runs: one fetch a platform at a time, whatever asks for it, and none lost with its worker.
 
-A running run's worker holds a PostgreSQL advisory lock on a connection of its own. The lock goes
-with the process, so a run whose lock is free has lost its worker, at once and without a time-out.
+A running run's worker claims it (portal/automation/claims.py): a run that nobody claims has lost its worker.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 
 from jobs.queues import enqueue
+from portal.automation.claims import Claimed, claim, is_unclaimed
 from portal.automation.models import Run, RunState
 from portal.extensions import db
 from portal.platforms.models import Platform
@@ -27,7 +27,6 @@ from portal.scope import current_tenant_id
 log = structlog.get_logger()
 
 LOCK_PATIENCE = 1000  # milliseconds; a page takes some 100
-LOCK_CLASS = 71  # the first half of the advisory lock's key: what kind of thing is locked
 
 
 def start_fetch(platform: Platform, cause: str) -> Run:
@@ -64,14 +63,8 @@ def start_fetch(platform: Platform, cause: str) -> Run:
 @contextmanager
 def claimed(run_id: int) -> Iterator[Run | None]:
     """The run, as ours until the block ends or this process dies; None where another worker has it or it has ended."""
-    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as lock:
-        if not lock.scalar(select(func.pg_try_advisory_lock(LOCK_CLASS, run_id))):
-            yield None
-            return
-        try:
-            yield _begin(run_id)
-        finally:
-            lock.execute(select(func.pg_advisory_unlock(LOCK_CLASS, run_id)))
+    with claim(Claimed.RUN, run_id) as ours:
+        yield _begin(run_id) if ours else None
 
 
 def end(run: Run) -> bool:
@@ -100,11 +93,7 @@ def fail(run: Run, problem: str) -> None:
 
 def lost_its_worker(run_id: int) -> bool:
     """True if nobody works on the run at this moment."""
-    with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as lock:
-        if not lock.scalar(select(func.pg_try_advisory_lock(LOCK_CLASS, run_id))):
-            return False
-        lock.execute(select(func.pg_advisory_unlock(LOCK_CLASS, run_id)))
-        return True
+    return is_unclaimed(Claimed.RUN, run_id)
 
 
 def _begin(run_id: int) -> Run | None:

@@ -30,7 +30,7 @@ STATES = {
 def index() -> ResponseReturnValue:
     platforms = dict(db.session.execute(select(Platform.id, Platform.name).order_by(Platform.number)).all())
     filters = (
-        Filter("state", _l("State"), lambda typed: typed if typed in set(RunState) else None, lambda s: STATES[s]),
+        Filter("state", _l("State"), lambda typed: typed if typed in STATES else None, lambda s: STATES[s]),
         Filter("platform", _l("Platform"), lambda typed: _among(typed, platforms), lambda id: platforms[id]),
     )
     view = View.of_request("jobs.index", lambda values: (listing.NEWEST,), filters)

@@ -191,8 +191,9 @@ def _cursor(platform: CloudPlatform, connector: Connector) -> Cursor:
     if platform.window_from is not None and platform.window_to is not None:
         return Cursor(platform.window_from, platform.window_to, platform.next_token, platform.next_page, watermark)
     window_to = datetime.now(UTC) - timedelta(seconds=current_app.config["AMAZON_MIN_AGE"])
+    asked_from = platform.look_back_to or window_to
     if watermark is None:
-        return Cursor(window_to - _first_reach(), window_to, None, 1, None)
+        return Cursor(min(window_to - _first_reach(), asked_from), window_to, None, 1, None)
     window_from = watermark - OVERLAP
     crowded = _crowded_until(platform.id)
     if crowded is not None:
@@ -200,6 +201,7 @@ def _cursor(platform: CloudPlatform, connector: Connector) -> Cursor:
         window_from = min(window_from, crowded - OVERLAP) if is_due else max(window_from, min(crowded, watermark))
     if not redis().exists(_rescanned(platform.id)) and connector.spare_calls() >= RESCAN_SPARE_CALLS:
         window_from = min(window_from, window_to - RESCAN_BACK)
+    window_from = min(window_from, asked_from)
     # A clock that was set back must not turn the window around.
     return Cursor(window_from, max(window_to, window_from), None, 1, watermark)
 
@@ -262,7 +264,11 @@ def _write_page(platform_id: int, connector: Connector, cursor: Cursor, page: Or
         # The marketplace may have applied an earlier bound than we asked for; it never counts beyond ours.
         platform.watermark = min(cursor.window_to, page.window_to or cursor.window_to)
         now = datetime.now(UTC)
-        platform.collected_at, platform.next_collect_at = now, now + timedelta(seconds=connector.poll_pause())
+        if platform.look_back_to is not None and platform.look_back_to >= cursor.window_from:
+            platform.look_back_to = None
+        # Asked while this window was under way: the next one is made for it.
+        pause = connector.poll_pause() if platform.look_back_to is None else 0
+        platform.collected_at, platform.next_collect_at = now, now + timedelta(seconds=pause)
     if received.waiting:
         emit(ORDERS_WAITING, platform)
     db.session.commit()

@@ -77,6 +77,8 @@ class CloudPlatform(db.Model):
     window_to: Mapped[datetime | None]
     next_token: Mapped[str | None]
     next_page: Mapped[int] = mapped_column(server_default=text("1"))
+    # Somebody wants everything from here on to be looked at again; the next window reaches back to it.
+    look_back_to: Mapped[datetime | None]
     next_collect_at: Mapped[datetime | None]
     collected_at: Mapped[datetime | None]
     collect_problem: Mapped[str | None]

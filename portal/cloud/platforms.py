@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import unicodedata
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Integer, literal_column, select
@@ -87,11 +87,14 @@ def change_platform(platform: CloudPlatform, changes: dict[str, Any]) -> None:
         collect_now(platform)
 
 
-def collect_now(platform: CloudPlatform) -> None:
-    """Have the platform's orders collected at once. Raises NotConnected."""
+def collect_now(platform: CloudPlatform, days: int = 0) -> None:
+    """Have the platform's orders collected at once, with all that changed in the last `days`. Raises NotConnected."""
     if not _can_collect(platform):
         raise NotConnected(sentence("The platform is switched off, or not connected to its marketplace."))
-    platform.next_collect_at = datetime.now(UTC)
+    now = datetime.now(UTC)
+    platform.next_collect_at = now
+    if days:
+        platform.look_back_to = min(now - timedelta(days=days), platform.look_back_to or now)
     db.session.flush()
     enqueue("jobs.collect.collect_orders", platform.account_id, platform.id)
 

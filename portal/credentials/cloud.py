@@ -133,9 +133,9 @@ class Cloud:
         """Forget the marketplace's permission."""
         self._call("DELETE", _path("platforms", reference, "connection"))
 
-    def collect(self, reference: str) -> None:
-        """Ask the cloud to look at the marketplace now."""
-        self._call("POST", _path("platforms", reference, "collection"))
+    def collect(self, reference: str, days: int = 0) -> None:
+        """Ask the cloud to look at the marketplace now, and at all that changed there in so many days."""
+        self._call("POST", _path("platforms", reference, "collection") + (f"?days={days}" if days else ""))
 
     def orders(self, reference: str, after: int | None, limit: int) -> tuple[bytes, str]:
         """A page of undelivered orders, undecoded, and the id of the call. `limit` is 500 at most."""

@@ -23,7 +23,7 @@ from portal.extensions import db
 from portal.order import Collection, Page
 from portal.platforms.creation import is_set_up
 from portal.platforms.models import Platform
-from portal.sentences import sentence
+from portal.sentences import kept, sentence
 
 log = structlog.get_logger()
 
@@ -40,6 +40,19 @@ class Fetched:
     collections: list[Collection]
     next: int | None
     request_id: str
+
+
+def carry_out(run_id: int) -> None:
+    """Do the run, or leave it to the worker that is doing it already. What is expected to fail is kept in the run."""
+    with runs.claimed(run_id) as run:
+        if run is None:
+            return
+        try:
+            fetch_orders(run)
+        except (Refused, Unavailable) as problem:
+            db.session.rollback()
+            runs.fail(run, kept(problem))
+            db.session.commit()
 
 
 def fetch_orders(run: Run, page_orders: int = PAGE_ORDERS) -> None:

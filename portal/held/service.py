@@ -52,6 +52,11 @@ def retry_all() -> Outcome:
     ids: Sequence[int] = db.session.scalars(
         select(HeldOrder.id).order_by(HeldOrder.held_at.desc(), HeldOrder.id.desc()).limit(MOST_AT_ONCE)
     ).all()
+    return retry_these(ids)
+
+
+def retry_these(ids: Sequence[int]) -> Outcome:
+    """Try these orders again; those that are there no more are gone."""
     documents = still = gone = 0
     sources: dict[int, Source] = {}  # settings are read once a platform, not once an order
     for id in ids:

@@ -175,6 +175,15 @@ def retry(shipment: Shipment, carrier: Carrier | None = None, tracking_number: s
     enqueue("jobs.report.report_shipment", shipment.tenant_id, shipment.id)
 
 
+def report_anew(shipment_id: int) -> Shipment:
+    """Take the report one step further at once, also one that has failed: that is sent again as it is."""
+    shipment: Shipment = db.session.get_one(Shipment, shipment_id)
+    if shipment.state == MessageState.FAILED:
+        retry(shipment)
+    report(shipment_id)
+    return shipment
+
+
 def last_carrier_id() -> int | None:
     """The carrier of the parcel that was booked last: most firms ship with one."""
     found: int | None = db.session.scalar(select(Shipment.carrier_id).order_by(Shipment.id.desc()).limit(1))

@@ -87,6 +87,33 @@ def test_once_a_day_a_window_reaches_back_three_days(seller, scripted):
     assert usual < timedelta(minutes=11)
 
 
+def test_a_window_reaches_back_as_far_as_somebody_asked_once(seller, scripted):
+    collect(seller.platform_id)
+    asked = datetime.now(UTC) - timedelta(days=20)
+    seller.platform.look_back_to = asked
+    db.session.commit()
+    collect(seller.platform_id)
+    assert seller.platform.look_back_to is None
+    collect(seller.platform_id)
+    _first, second, third = (datetime.fromisoformat(c.query["lastUpdatedAfter"]) for c in scripted.of("searchOrders"))
+    assert abs(second - asked) < timedelta(seconds=1) and third > asked + timedelta(days=15)
+
+
+def test_asked_while_a_window_is_under_way_the_next_one_reaches_back(seller, scripted):
+    scripted.orders = some_orders(150)
+    seller.fill_plan("searchOrders", 1)
+    collect(seller.platform_id)
+    assert seller.platform.window_from is not None
+    seller.platform.look_back_to = datetime.now(UTC) - timedelta(days=29)
+    db.session.commit()
+    seller.fill_plan("searchOrders", 20)
+    collect(seller.platform_id)
+    platform = seller.platform
+    assert platform.look_back_to is not None and platform.next_collect_at <= datetime.now(UTC)
+    collect(seller.platform_id)
+    assert seller.platform.look_back_to is None
+
+
 def test_a_window_of_many_pages_is_read_again_once_when_the_plan_has_room(seller, scripted):
     def reach_of_next_window() -> timedelta:
         collect(seller.platform_id)

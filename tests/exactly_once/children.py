@@ -102,14 +102,14 @@ def is_waiting(app: Flask) -> bool:
 
 
 def _work(step: Step | None, page_orders: int | None) -> None:
-    import jobs.fetch
     from jobs import worker
+    from portal.documents import fetch
     from wsgi import app
 
     # RQ listens for commands by a thread that takes up to a second to end. Nobody sends any here.
     worker.Worker.subscribe = worker.Worker.unsubscribe = lambda self: None  # type: ignore[method-assign]
     if page_orders is not None:
-        jobs.fetch.fetch_orders_of = partial(jobs.fetch.fetch_orders_of, page_orders=page_orders)
+        fetch.fetch_orders = partial(fetch.fetch_orders, page_orders=page_orders)
     if step is not None:
         _arm(step, app)
     worker.run(app, burst=True)

@@ -17,6 +17,8 @@ from tests.exactly_once import children
 from tests.exactly_once.shop import DUE, Shop, open_shop
 from tests.sandbox.client import Sandbox
 
+RUNS = ("run", "action_run")
+
 
 @pytest.fixture(scope="session")
 def owner(app: Flask, servers: Urls) -> Iterator[Engine]:
@@ -37,9 +39,10 @@ def quiet(app: Flask, owner: Engine) -> Iterator[None]:
     """Nothing of other tests is due or queued: the scheduler and the workers look at all tenants."""
     with owner.begin() as connection:
         for table, columns in DUE.items():
-            if table != "run":
+            if table not in RUNS:
                 connection.execute(text(f"UPDATE {table} SET {columns[0]} = NULL WHERE {columns[0]} IS NOT NULL"))
-        connection.execute(text("UPDATE run SET state = 'failed' WHERE state IN ('queued', 'running')"))
+        for table in RUNS:
+            connection.execute(text(f"UPDATE {table} SET state = 'failed' WHERE state IN ('queued', 'running')"))
     with app.app_context():
         for name in QUEUES:
             queue(name).empty()

@@ -41,6 +41,7 @@ DUE = {
     "platform": ("next_fetch_at",),
     "shipment": ("next_check_at",),
     "run": ("started_at", "queued_at"),
+    "action_run": ("started_at", "queued_at"),
 }
 ROUNDS = 8
 

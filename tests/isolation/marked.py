@@ -18,6 +18,14 @@ Row = dict[str, Any]
 
 # What has to make sense for a page to show the row. `{term}`: what people search for, which bears no mark.
 SENSIBLE: dict[str, Any] = {
+    "action_message.severity": "error",
+    "action_run.area": "platforms",
+    "action_run.scope": {"kind": "all", "ids": [], "first": "", "last": "", "platform": None},
+    "action_run.state": "failed",
+    "action_run.steps": [{"preset": "refresh", "arguments": {}}],
+    "action_schema.area": "platforms",
+    "action_schema.scope": {"kind": "all", "ids": [], "first": "", "last": "", "platform": None},
+    "action_schema.steps": [{"preset": "refresh", "arguments": {}}],
     "address_merge.document_ids": [],
     "address.number": "{term}",
     "address.number_year": None,

@@ -16,6 +16,7 @@ from tests.isolation.marked import Marked, everything
 # Whose id a parameter is, by the segment of the address before it and its name. An address with another
 # parameter fails the walk until it is named here.
 KINDS = {
+    ("actions", "id"): "action_run",
     ("addresses", "id"): "address",
     ("articles", "id"): "article",
     ("carriers", "id"): "carrier",
@@ -26,6 +27,7 @@ KINDS = {
     ("merges", "id"): "address_merge",
     ("jobs", "id"): "run",
     ("platforms", "id"): "platform",
+    ("schemas", "id"): "action_schema",
     ("shipments", "id"): "shipment",
     ("statuses", "id"): "address_status",
     ("numbers", "id"): "number_range",
@@ -117,7 +119,7 @@ def test_the_same_routes_show_what_is_ones_own(app, browser, second):
     for rule, method in calls(app):
         if method != "GET" or rule.endpoint in OPEN or rule.endpoint.startswith(OPERATORS) or not rule.arguments:
             continue
-        answer = browser.get(path_of(rule, second))
+        answer = browser.get(path_of(rule, second), follow_redirects=True)
         assert answer.status_code == 200, f"{rule.rule}: {answer.status}"
         assert second.mark in answer.text or rule.rule.endswith(NUMBERS_ONLY), rule.rule
 

@@ -10,8 +10,8 @@ from flask import Blueprint, Response, g
 
 from portal.cloud import collection, platforms
 from portal.cloud.api import shapes
-from portal.cloud.api.bodies import answer, nothing, read, told
-from portal.cloud.api.describing import Operation
+from portal.cloud.api.bodies import answer, nothing, number, read, told
+from portal.cloud.api.describing import Operation, query
 from portal.cloud.api.problems import NOT_CONNECTED, Problem
 from portal.cloud.connectors import ApplicationRefused, ConnectionRevoked, connector_for
 from portal.cloud.models import CloudPlatform
@@ -25,6 +25,8 @@ bp = Blueprint("cloud_platforms", __name__)
 # When to ask again, where the marketplace names no time: it is away, or refuses this installation.
 AWAY_SECONDS = 30
 REFUSED_SECONDS = 600
+# How far back a marketplace is asked for changes once more.
+MOST_DAYS = 30
 
 ALL = "/v1/platforms"
 ONE = "/v1/platforms/<reference>"
@@ -75,7 +77,14 @@ OPERATIONS = (
         "collectOrders",
         "Ask the marketplace for changed orders now",
         {202: None},
-        problems=[404, 409],
+        problems=[404, 409, 422],
+        parameters=[
+            query(
+                "days",
+                "Look once more at all that changed in so many days; orders that are known change nothing.",
+                {"type": "integer", "minimum": 0, "maximum": MOST_DAYS, "default": 0},
+            )
+        ],
         description=f"409 ({NOT_CONNECTED}) where the platform is switched off or not connected.",
     ),
 )
@@ -133,9 +142,9 @@ def offered_settings(reference: str) -> Response:
 
 @bp.post(COLLECTION)
 def collect(reference: str) -> Response:
-    platform = found(reference)
+    platform, days = found(reference), number("days", 0, 0, MOST_DAYS)
     try:
-        platforms.collect_now(platform)
+        platforms.collect_now(platform, days)
     except platforms.NotConnected as refused:
         raise Problem(409, str(refused), NOT_CONNECTED) from refused
     return nothing(202)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -243,6 +244,17 @@ def test_collecting_now_is_due_and_queued(caller, app):
         row = row_of(reference)
         assert row.next_collect_at is not None
         assert redis().exists(f"kontor:queued:jobs.collect.collect_orders:{caller.account_id},{row.id}")
+
+
+def test_collecting_now_can_look_back_by_days(caller):
+    reference = caller.connected()
+    assert caller.post(f"/v1/platforms/{reference}/collection?days=7").status_code == 202
+    assert caller.post(f"/v1/platforms/{reference}/collection?days=2").status_code == 202
+    with caller.rows():
+        back = datetime.now(UTC) - row_of(reference).look_back_to
+        assert timedelta(days=7) <= back < timedelta(days=7, minutes=5), "the further one stands"
+    for days in ("31", "-1", "x", ""):
+        is_problem(caller.post(f"/v1/platforms/{reference}/collection?days={days}"), 422, "days")
 
 
 def test_collecting_now_is_refused_while_not_connected(caller):

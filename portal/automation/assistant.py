@@ -1,0 +1,259 @@
+"""Area actions: the assistant that starts them, their schemas and their runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_login import current_user
+from htmx_flask import request as htmx_request
+from sqlalchemy import select
+
+from portal.automation import actions, listing
+from portal.automation.areas import Area, Scope, ScopeKind, Step
+from portal.automation.forms import SchemaForm, ScopeForm, StepsForm
+from portal.automation.models import ActionRun, Schema
+from portal.automation.registry import AREAS
+from portal.extensions import db
+from portal.lists import ID, SMALL_ID, View, page_of
+from portal.tenants.access import require, require_user
+from portal.tenants.models import Role
+
+bp = Blueprint("actions", __name__, url_prefix="/actions")
+bp.before_request(require_user)
+
+# A summary counts the records up to this many.
+MOST_COUNTED = 10_000
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What the address of a step holds: as far as it makes sense."""
+
+    area: Area
+    scope_form: ScopeForm
+    steps_form: StepsForm
+    schema: Schema | None
+
+    def address(self, endpoint: str, **more: Any) -> str:
+        return url_for(endpoint, **{**carried(self), **more})
+
+
+@bp.get("/")
+def index() -> ResponseReturnValue:
+    view = View.of_request("actions.index", lambda values: (listing.NEWEST_ACTIONS,))
+    page = page_of(view, listing.action_rows, lambda run: (run.id,), listing.count_actions())
+    fragment = htmx_request.htmx and not htmx_request.htmx.history_restore_request
+    return render_template(
+        "actions/_table.html" if fragment else "actions/index.html",
+        view=view,
+        page=page,
+        areas=AREAS,
+        words=in_words,
+        scope_of=scope_of,
+    )
+
+
+@bp.get("/assistant/scope")
+def scope() -> ResponseReturnValue:
+    return _page("scope", _chosen())
+
+
+@bp.get("/assistant/steps")
+def steps() -> ResponseReturnValue:
+    chosen = _chosen()
+    if not chosen.scope_form.validate():
+        return _page("scope", chosen), 422
+    return _page("steps", chosen)
+
+
+@bp.get("/assistant/summary")
+def summary() -> ResponseReturnValue:
+    chosen = _chosen()
+    if refusal := _refusal(chosen):
+        return refusal, 422
+    return _summary(chosen, SchemaForm(formdata=None, name=chosen.schema.name if chosen.schema else ""))
+
+
+@bp.post("/assistant")
+def run() -> ResponseReturnValue:
+    """Run what the summary shows. 422 where it makes no sense any more."""
+    chosen = _chosen()
+    if refusal := _refusal(chosen):
+        return refusal, 422
+    started = actions.start(
+        chosen.area, chosen.scope_form.scope, chosen.steps_form.steps, current_user.id, chosen.schema
+    )
+    return redirect(url_for("actions.show", id=started.id))
+
+
+@bp.post("/schemas")
+def save_schema() -> ResponseReturnValue:
+    """SAVE AS NEW SCHEMA, or over the one the assistant was opened with. Nothing runs by it."""
+    require(Role.ADMIN)
+    chosen = _chosen()
+    if refusal := _refusal(chosen):
+        return refusal, 422
+    form = SchemaForm()
+    over = chosen.schema if "over" in request.form else None
+    saved: list[Schema] = []
+    if not form.accepts(
+        lambda: saved.append(
+            actions.save_schema(form.name.data, chosen.area, chosen.scope_form.scope, chosen.steps_form.steps, over)
+        )
+    ):
+        return _summary(chosen, form), 422
+    flash(_("The schema “%(name)s” is saved. It is kept whether you run it now or not.", name=form.name.data))
+    return redirect(chosen.address("actions.summary", schema=saved[0].id))
+
+
+@bp.get("/schemas")
+def schemas() -> ResponseReturnValue:
+    found = db.session.scalars(select(Schema).order_by(Schema.name)).all()
+    return render_template("actions/schemas.html", schemas=found, areas=AREAS, words=in_words, scope_of=scope_of)
+
+
+@bp.get(f"/schemas/{SMALL_ID}")
+def open_schema(id: int) -> ResponseReturnValue:
+    """The assistant at its summary, as the schema says."""
+    schema: Schema = db.get_or_404(Schema, id)
+    kept = scope_of(schema)
+    steps = [Step.of_json(step) for step in schema.steps]
+    arguments = {name: value for step in steps for name, value in step.arguments.items()}
+    return redirect(
+        url_for(
+            "actions.summary",
+            area=schema.area,
+            schema=schema.id,
+            kind=kept.kind.value,
+            ids=list(kept.ids),
+            first=kept.first or None,
+            last=kept.last or None,
+            platform=kept.platform,
+            presets=[step.preset for step in steps],
+            **arguments,
+        )
+    )
+
+
+@bp.post(f"/schemas/{SMALL_ID}/runs")
+def run_schema(id: int) -> ResponseReturnValue:
+    schema: Schema = db.get_or_404(Schema, id)
+    steps = [Step.of_json(step) for step in schema.steps]
+    started = actions.start(AREAS[schema.area], scope_of(schema), steps, current_user.id, schema)
+    return redirect(url_for("actions.show", id=started.id))
+
+
+@bp.post(f"/schemas/{SMALL_ID}/removal")
+def remove_schema(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    schema: Schema = db.get_or_404(Schema, id)
+    db.session.delete(schema)
+    flash(_("The schema “%(name)s” is removed. What it did stays.", name=schema.name))
+    return redirect(url_for("actions.schemas"))
+
+
+@bp.get(f"/{ID}")
+def show(id: int) -> ResponseReturnValue:
+    return _show("actions/show.html", db.get_or_404(ActionRun, id))
+
+
+@bp.get(f"/{ID}/progress")
+def progress(id: int) -> ResponseReturnValue:
+    """How far the run is, for its page to look again."""
+    return _show("actions/_run.html", db.get_or_404(ActionRun, id))
+
+
+@bp.post(f"/{ID}/stop")
+def stop(id: int) -> ResponseReturnValue:
+    run: ActionRun = db.get_or_404(ActionRun, id)
+    actions.stop(run)
+    return redirect(url_for("actions.show", id=id))
+
+
+def in_words(area: Area, scope: Scope) -> str:
+    """Which records a scope means, for a person."""
+    if scope.kind == ScopeKind.SELECTION:
+        return _("%(area)s: %(count)s selected", area=area.label, count=len(scope.ids))
+    if scope.kind == ScopeKind.ALL:
+        return _("%(area)s: all", area=area.label)
+    parts = [
+        _("from %(number)s", number=scope.first) if scope.first else "",
+        _("to %(number)s", number=scope.last) if scope.last else "",
+        _("of platform %(number)s", number=scope.platform) if scope.platform is not None else "",
+    ]
+    return _("%(area)s: %(range)s", area=area.label, range=" ".join(filter(None, parts)) or _("all"))
+
+
+def scope_of(kept: Schema | ActionRun) -> Scope:
+    return Scope.of_json(kept.scope)
+
+
+def carried(chosen: Chosen) -> dict[str, Any]:
+    """What the steps of the assistant hand on."""
+    scope, steps = chosen.scope_form, chosen.steps_form
+    return {
+        "area": chosen.area.name,
+        "schema": chosen.schema.id if chosen.schema else None,
+        "kind": scope.kind.data,
+        "ids": list(scope.ids),
+        "first": scope.first.data or None,
+        "last": scope.last.data or None,
+        "platform": scope.platform.data,
+        "presets": list(steps.presets.data or ()),
+        "order_id": steps.order_id.data or None,
+        "days": steps.days.data,
+    }
+
+
+def _chosen() -> Chosen:
+    area = AREAS.get(request.values.get("area", ""))
+    if area is None:
+        abort(404)
+    schema_id = request.values.get("schema", 0, type=int)
+    schema = db.session.get(Schema, schema_id) if 0 < schema_id < 2**31 else None
+    return Chosen(area, ScopeForm(area), StepsForm(area), schema)
+
+
+def _refusal(chosen: Chosen) -> str | None:
+    """The first step of the assistant at which what was chosen makes no sense, with the reason at the field."""
+    if not chosen.scope_form.validate():
+        return _page("scope", chosen)
+    if not chosen.steps_form.validate():
+        return _page("steps", chosen)
+    return None
+
+
+def _page(step: str, chosen: Chosen) -> str:
+    return render_template(f"actions/{step}.html", chosen=chosen, carried=carried(chosen), area=chosen.area)
+
+
+def _summary(chosen: Chosen, form: SchemaForm) -> str:
+    scope = chosen.scope_form.scope
+    return render_template(
+        "actions/summary.html",
+        chosen=chosen,
+        carried=carried(chosen),
+        area=chosen.area,
+        words=in_words(chosen.area, scope),
+        count=chosen.area.count(scope, MOST_COUNTED),
+        most=MOST_COUNTED,
+        form=form,
+    )
+
+
+def _show(template: str, run: ActionRun) -> str:
+    area = AREAS[run.area]
+    steps = [(area.preset(step["preset"]), step["arguments"]) for step in run.steps]
+    return render_template(
+        template,
+        run=run,
+        area=area,
+        steps=steps,
+        words=in_words(area, scope_of(run)),
+        messages=actions.messages_of(run),
+        most_messages=actions.MOST_SHOWN,
+    )

@@ -1,0 +1,34 @@
+"""Reporting many parcels at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Select
+
+from portal.automation.areas import Outcome
+from portal.extensions import db
+from portal.sentences import sentence, source_of
+from portal.shipments import service
+from portal.shipments.models import MessageState, Shipment
+
+# Parcels are looked up in portions; each is reported in a transaction of its own.
+PORTION = 100
+
+
+def report_again(ids: Select[Any]) -> Outcome:
+    """Report the parcels whose ids this query finds, as far as the marketplace has not confirmed them."""
+    processed, last = 0, 0
+    warnings: list[str] = []
+    errors: list[str] = []
+    query = ids.where(Shipment.state != MessageState.CONFIRMED).order_by(Shipment.id).limit(PORTION)
+    while portion := db.session.scalars(query.where(Shipment.id > last)).all():
+        for last in portion:
+            parcel = service.report_anew(last)
+            db.session.commit()
+            processed += 1
+            if parcel.problem:
+                problem = source_of(parcel.problem) or parcel.problem
+                said = sentence("Parcel %(number)s: %(problem)s", number=parcel.tracking_number, problem=problem)
+                (errors if parcel.state == MessageState.FAILED else warnings).append(said)
+    return Outcome(processed, warnings, errors)
