@@ -24,6 +24,7 @@ TASKS = {
     "jobs.outbox.deliver_event": ("send", 60),
     "jobs.collect.collect_orders": ("collect", 900),
     "jobs.actions.run_actions": ("actions", 6 * 3600),
+    "jobs.tasks.run_task": ("actions", 6 * 3600),
 }
 
 # What went wrong is in PostgreSQL; RQ's own trace of a failed job is only for the operator.

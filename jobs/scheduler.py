@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 import structlog
 from flask import Flask
@@ -17,13 +19,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from jobs.queues import enqueue
-from portal.automation import actions, runs
+from portal.automation import actions, runs, tasks
 from portal.automation.claims import Claimed, is_unclaimed
-from portal.automation.models import ActionRun, Run, RunState
+from portal.automation.models import ActionRun, Run, RunState, TaskRun
 from portal.extensions import db, redis
 from portal.platforms.models import Platform
 from portal.scope import tenant
-from portal.sentences import kept, sentence
 
 log = structlog.get_logger()
 
@@ -38,6 +39,12 @@ KEPT = "30 days"
 TIDIED_EVERY = 3600
 # A run that nobody works on after this many beginnings has something that kills workers.
 MOST_ATTEMPTS = 5
+# What may lose its worker: who names those unfinished, how they are claimed, given up, and queued anew.
+UNFINISHED: tuple[tuple[str, Claimed, Any, Callable[[Any], None], str], ...] = (
+    ("portal_unfinished_runs", Claimed.RUN, Run, runs.fail_lost, "jobs.fetch.fetch_orders"),
+    ("portal_unfinished_actions", Claimed.ACTION_RUN, ActionRun, actions.fail_lost, "jobs.actions.run_actions"),
+    ("portal_unfinished_tasks", Claimed.TASK_RUN, TaskRun, tasks.fail_lost, "jobs.tasks.run_task"),
+)
 
 
 def run(app: Flask, once: bool = False) -> None:
@@ -78,8 +85,12 @@ def tick() -> None:
         with tenant(tenant_id):
             runs.start_fetch(db.session.get_one(Platform, platform_id), cause="schedule")
     db.session.commit()
+    # Claimed, started and planned anew in one transaction: killed in between, nothing has happened.
+    for tenant_id, task_id in _claim("portal_claim_tasks", RETRY_PAUSE):
+        with tenant(tenant_id):
+            tasks.start_due(task_id)
+    db.session.commit()
     _revive_runs()
-    _revive_actions()
     _tidy()
 
 
@@ -101,38 +112,18 @@ def _claim(function: str, pause: str) -> list[tuple[int, int]]:
 
 def _revive_runs() -> None:
     """Queue anew the runs whose job or worker is gone."""
-    rows = db.session.execute(text("SELECT * FROM portal_unfinished_runs(interval '3 seconds')")).all()
-    for tenant_id, run_id in rows:
-        if not runs.lost_its_worker(run_id):
-            continue
-        with tenant(tenant_id):
-            run = db.session.get(Run, run_id)
-            if run is None or run.state not in (RunState.QUEUED, RunState.RUNNING):
+    for function, table, model, fail, task in UNFINISHED:
+        rows = db.session.execute(text(f"SELECT * FROM {function}(interval '3 seconds')")).all()  # noqa: S608
+        for tenant_id, run_id in rows:
+            if not is_unclaimed(table, run_id):
                 continue
-            if run.attempt >= MOST_ATTEMPTS:
-                gone = sentence(
-                    "The run was begun %(times)s times and its worker died or failed each time.", times=run.attempt
-                )
-                runs.fail(run, kept(gone))
-            else:
-                enqueue("jobs.fetch.fetch_orders", tenant_id, run_id)
-            db.session.commit()
-    db.session.rollback()
-
-
-def _revive_actions() -> None:
-    """Queue anew the area actions whose job or worker is gone."""
-    rows = db.session.execute(text("SELECT * FROM portal_unfinished_actions(interval '3 seconds')")).all()
-    for tenant_id, run_id in rows:
-        if not is_unclaimed(Claimed.ACTION_RUN, run_id):
-            continue
-        with tenant(tenant_id):
-            run = db.session.get(ActionRun, run_id)
-            if run is None or run.state not in (RunState.QUEUED, RunState.RUNNING):
-                continue
-            if run.attempt >= MOST_ATTEMPTS:
-                actions.fail_lost(run)
-            else:
-                enqueue("jobs.actions.run_actions", tenant_id, run_id)
-            db.session.commit()
-    db.session.rollback()
+            with tenant(tenant_id):
+                run = db.session.get(model, run_id)
+                if run is None or run.state not in (RunState.QUEUED, RunState.RUNNING):
+                    continue
+                if run.attempt >= MOST_ATTEMPTS:
+                    fail(run)
+                else:
+                    enqueue(task, tenant_id, run_id)
+                db.session.commit()
+        db.session.rollback()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
+from portal.automation.models import Task
 from portal.documents.models import HeldOrder
 from portal.lists import counts_up_to
 from portal.platforms.models import Connection, Platform
@@ -14,10 +15,11 @@ MOST = 99
 
 
 def needing_a_person() -> dict[str, int]:
-    """How many orders are held, reports failed and platforms are to connect: MOST + 1 at most, one statement."""
+    """How many of each kind of thing wait for a person: MOST + 1 at most, by one statement."""
     waiting = {
         "held": select(HeldOrder.id),
         "messages": select(Shipment.id).where(Shipment.state == MessageState.FAILED),
+        "locked_tasks": select(Task.id).where(Task.locked_at.is_not(None)),
         "to_connect": select(Platform.id).where(Platform.active, Platform.connection != Connection.AUTHENTICATED),
     }
     counted = counts_up_to(list(waiting.values()), MOST)

@@ -102,6 +102,7 @@ CAUSES = {
     "event": _l("Event of the cloud"),
     "action": _l("Area action"),
 }
+TASK_CAUSES = {"schedule": _l("Schedule"), "person": _l("Run now")}
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,7 @@ NAVIGATION = (
     Entry("platforms.index", _l("Platforms"), "building-store", "to_connect"),
     Entry("masterdata.index", _l("Master data"), "table"),
     Entry("credentials.index", _l("Credentials"), "key"),
+    Entry("tasks.index", _l("Automation"), "clock", "locked_tasks"),
     Entry("jobs.index", _l("Jobs"), "list-check"),
 )
 
@@ -151,6 +153,7 @@ def init_app(app: Flask) -> None:
         line_kinds=LINE_KINDS,
         tax_cases=TAX_CASES,
         causes=CAUSES,
+        task_causes=TASK_CAUSES,
         get_locale=get_locale,
         languages=LANGUAGES,
         counted_rows=COUNTED,

@@ -45,6 +45,15 @@ def start(
     area: Area, scope: Scope, steps: Sequence[Step], started_by_id: int | None, schema: Schema | None = None
 ) -> ActionRun:
     """Have a worker do the steps, each with all records of the scope, one after the other."""
+    run = prepare(area, scope, steps, started_by_id, schema)
+    enqueue("jobs.actions.run_actions", run.tenant_id, run.id)
+    return run
+
+
+def prepare(
+    area: Area, scope: Scope, steps: Sequence[Step], started_by_id: int | None, schema: Schema | None = None
+) -> ActionRun:
+    """The run of these steps, for whoever carries it out."""
     run = ActionRun(
         tenant_id=current_tenant_id(),
         area=area.name,
@@ -55,7 +64,6 @@ def start(
     )
     db.session.add(run)
     db.session.flush()
-    enqueue("jobs.actions.run_actions", run.tenant_id, run.id)
     return run
 
 

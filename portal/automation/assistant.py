@@ -15,7 +15,7 @@ from sqlalchemy import select
 from portal.automation import actions, listing
 from portal.automation.areas import Area, Scope, ScopeKind, Step
 from portal.automation.forms import SchemaForm, ScopeForm, StepsForm
-from portal.automation.models import ActionRun, Schema
+from portal.automation.models import ActionRun, Schema, TaskAction
 from portal.automation.registry import AREAS
 from portal.extensions import db
 from portal.lists import ID, SMALL_ID, View, page_of
@@ -151,6 +151,9 @@ def run_schema(id: int) -> ResponseReturnValue:
 def remove_schema(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
     schema: Schema = db.get_or_404(Schema, id)
+    if db.session.scalar(select(TaskAction.task_id).where(TaskAction.schema_id == id).limit(1)) is not None:
+        flash(_("A task runs the schema “%(name)s”. Take it out there first.", name=schema.name), "danger")
+        return redirect(url_for("actions.schemas"))
     db.session.delete(schema)
     flash(_("The schema “%(name)s” is removed. What it did stays.", name=schema.name))
     return redirect(url_for("actions.schemas"))

@@ -20,6 +20,7 @@ class Claimed(IntEnum):
 
     RUN = 71
     ACTION_RUN = 72
+    TASK_RUN = 73
 
 
 @contextmanager

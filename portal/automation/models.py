@@ -1,15 +1,16 @@
-"""Runs of the fetch; schemas of area actions, and their runs."""
+"""Runs of the fetch; schemas of area actions, and their runs; tasks, and their runs."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, time
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, func, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, ForeignKey, Index, SmallInteger, Time, func, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from portal.automation.triggers import TriggerKind
 from portal.extensions import db
 from portal.platforms.models import Platform
 
@@ -112,6 +113,9 @@ class ActionRun(db.Model):
     errors: Mapped[int] = mapped_column(server_default=text("0"))
     problem: Mapped[str | None]
     started_by_id: Mapped[int | None] = mapped_column(ForeignKey("app_user.id", ondelete="SET NULL"))
+    # Where it is an action of a task: of which run, and at which place. That run's worker does it.
+    task_run_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("task_run.id", ondelete="CASCADE"))
+    position: Mapped[int | None] = mapped_column(SmallInteger)
     queued_at: Mapped[datetime] = mapped_column(server_default=func.now())
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
@@ -120,6 +124,7 @@ class ActionRun(db.Model):
 
     __table_args__ = (
         Index("ix_action_run_newest", "tenant_id", "id"),
+        Index("uq_action_run_of_task", "task_run_id", "position", unique=True),
         Index("ix_action_run_unfinished", "queued_at", postgresql_where=text("state IN ('queued', 'running')")),
     )
 
@@ -138,3 +143,89 @@ class ActionMessage(db.Model):
     written_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (Index("ix_action_message_run", "action_run_id", "id"),)
+
+
+class Condition(StrEnum):
+    """When an action of a task runs, by what the actions before it in the same run came to."""
+
+    ALWAYS = "always"
+    RAN = "ran"  # the one just before it ran
+    PROCESSED = "processed"  # something was done
+    WARNINGS = "warnings"
+    ERRORS = "errors"
+
+
+class Task(db.Model):
+    """What runs by itself: schemas, one after the other, whenever its trigger says so.
+
+    `next_at` is when the scheduler starts it; None while it is off or locked, waits for a person, or is running
+    continuously. A run that ends with errors locks it, and it rests until somebody unlocks it.
+    """
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    tenant_id: Mapped[int] = mapped_column(ForeignKey("tenant.id"))
+    name: Mapped[str]
+    active: Mapped[bool] = mapped_column(server_default=text("true"))
+    kind: Mapped[TriggerKind]
+    times: Mapped[list[time]] = mapped_column(ARRAY(Time()))
+    weekdays: Mapped[list[int]] = mapped_column(ARRAY(SmallInteger))
+    month_day: Mapped[str]
+    pause_minutes: Mapped[int]
+    window_begin: Mapped[time | None]
+    window_end: Mapped[time | None]
+    next_at: Mapped[datetime | None]
+    locked_at: Mapped[datetime | None]
+    lock_reason: Mapped[str | None]
+    changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    actions: Mapped[list[TaskAction]] = relationship(order_by="TaskAction.position", viewonly=True)
+
+    __table_args__ = (
+        Index("uq_task_tenant_id_name", "tenant_id", text("lower(name)"), unique=True),
+        Index("ix_task_next_at", "next_at", postgresql_where=text("next_at IS NOT NULL")),
+        Index("ix_task_locked", "tenant_id", postgresql_where=text("locked_at IS NOT NULL")),
+    )
+
+
+class TaskAction(db.Model):
+    """One of a task's actions: a schema, and when it runs. A schema that a task runs is not removed."""
+
+    task_id: Mapped[int] = mapped_column(ForeignKey("task.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    tenant_id: Mapped[int]
+    schema_id: Mapped[int] = mapped_column(ForeignKey("action_schema.id"), index=True)
+    condition: Mapped[Condition] = mapped_column(server_default=Condition.ALWAYS.value)
+
+    schema: Mapped[Schema] = relationship()
+
+
+class TaskRun(db.Model):
+    """A run of a task. At most one of each is queued or running.
+
+    `plan` holds the actions as they were when it was started: the schema's id and the condition. `position` is
+    the action in hand.
+    """
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    tenant_id: Mapped[int] = mapped_column(ForeignKey("tenant.id"))
+    task_id: Mapped[int] = mapped_column(ForeignKey("task.id", ondelete="CASCADE"))
+    cause: Mapped[str]  # schedule, person
+    state: Mapped[RunState] = mapped_column(server_default=RunState.QUEUED.value)
+    plan: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    position: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    attempt: Mapped[int] = mapped_column(server_default=text("0"))
+    worker: Mapped[str | None]
+    processed: Mapped[int] = mapped_column(server_default=text("0"))
+    warnings: Mapped[int] = mapped_column(server_default=text("0"))
+    errors: Mapped[int] = mapped_column(server_default=text("0"))
+    problem: Mapped[str | None]
+    queued_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    started_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+
+    task: Mapped[Task] = relationship()
+
+    __table_args__ = (
+        Index("uq_task_run_in_flight", "task_id", unique=True, postgresql_where=text("state IN ('queued', 'running')")),
+        Index("ix_task_run_newest", "task_id", "id"),
+    )

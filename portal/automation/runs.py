@@ -18,11 +18,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 
 from jobs.queues import enqueue
-from portal.automation.claims import Claimed, claim, is_unclaimed
+from portal.automation.claims import Claimed, claim
 from portal.automation.models import Run, RunState
 from portal.extensions import db
 from portal.platforms.models import Platform
 from portal.scope import current_tenant_id
+from portal.sentences import kept, sentence
 
 log = structlog.get_logger()
 
@@ -91,9 +92,10 @@ def fail(run: Run, problem: str) -> None:
     )
 
 
-def lost_its_worker(run_id: int) -> bool:
-    """True if nobody works on the run at this moment."""
-    return is_unclaimed(Claimed.RUN, run_id)
+def fail_lost(run: Run) -> None:
+    """Give the run up: it was begun again and again, and its worker died each time."""
+    gone = sentence("The run was begun %(times)s times and its worker died or failed each time.", times=run.attempt)
+    fail(run, kept(gone))
 
 
 def _begin(run_id: int) -> Run | None:

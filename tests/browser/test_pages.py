@@ -95,6 +95,11 @@ PAGES = {
     "actions-summary": "/actions/assistant/summary?area=platforms&kind=all&presets=refresh",
     "actions-refused": "/actions/assistant/summary?area=platforms&kind=all&presets=download_one",
     "schemas": "/actions/schemas",
+    "tasks": "/tasks/",
+    "task": "/tasks/{task}",
+    "task-edit": "/tasks/{task}/edit",
+    "task-new": "/tasks/new",
+    "task-run": "/tasks/runs/{task_run}",
     "jobs": "/jobs/",
     "job": "/jobs/{job}",
     "users": "/settings/users",
@@ -144,7 +149,20 @@ def ids(installation: Installation, context: BrowserContext, page: Page) -> dict
         page.get_by_role("button", name="Save as new schema").click()
         page.get_by_role("button", name="Run", exact=True).click()
         expect(page.locator("#run")).to_contain_text("Done", timeout=30_000)
+        page.goto(f"{url}/tasks/new")
+        page.get_by_label("Name").fill("Morning")
+        page.get_by_label("Starts", exact=True).select_option(label="Weekly")
+        page.get_by_label("Friday").check()
+        expect(page.locator("#starts li")).to_have_count(5)
+        page.get_by_label("Schema").first.select_option(label="Every morning")
+        page.get_by_role("button", name="Save").click()
+        page.get_by_role("button", name="Run now").click()
+        expect(page.locator("#run")).to_contain_text("Done", timeout=30_000)
+    page.goto(f"{url}/tasks/")
+    page.locator("tr[data-href] a").first.click()
+    run_of_task = re.findall(r"\d+", page.locator("tr[data-href]").first.get_attribute("data-href") or "")[-1]
     lists = {
+        "task": "/tasks/",
         "actions": "/actions/",
         "article": "/masterdata/articles/",
         "document": "/documents/",
@@ -160,7 +178,7 @@ def ids(installation: Installation, context: BrowserContext, page: Page) -> dict
         "tax_rate": "/masterdata/tax-rates/",
         "job": "/jobs/",
     }
-    found = {}
+    found = {"task_run": run_of_task}
     for name, path in lists.items():
         page.goto(url + path)
         found[name] = re.findall(r"\d+", page.locator("tr[data-href]").first.get_attribute("data-href") or "")[-1]

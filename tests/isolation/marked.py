@@ -61,9 +61,18 @@ SENSIBLE: dict[str, Any] = {
     "shipment.package_reference": 1,
     "shipment.state": "failed",
     "shipment.tracking_number": "{term}",
+    "task.kind": "manual",
+    "task.month_day": "1",
+    "task.times": [],
+    "task.weekdays": [],
+    "task.window_begin": None,
+    "task.window_end": None,
+    "task_action.condition": "always",
+    "task_run.plan": [],
+    "task_run.state": "failed",
 }
 # What holds no text at all.
-WORDLESS = {"shipment_item", "address_apart", "platform_address", "number_year"}
+WORDLESS = {"task_action", "shipment_item", "address_apart", "platform_address", "number_year"}
 # What refers to a row without the database knowing.
 LOOSE = {
     "page_id": "intake_page",

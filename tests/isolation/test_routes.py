@@ -36,6 +36,8 @@ KINDS = {
     ("shipping-methods", "id"): "shipping_method",
     ("tax-codes", "id"): "tax_code",
     ("tax-rates", "id"): "tax_rate",
+    ("tasks", "id"): "task",
+    ("runs", "id"): "task_run",
     ("users", "id"): "app_user",
 }
 # Of the cloud's API, with the column that holds what stands in the address.

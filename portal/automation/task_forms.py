@@ -1,0 +1,215 @@
+"""The form of a task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import time, timedelta
+from typing import Any
+
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from wtforms import (
+    BooleanField,
+    Field,
+    FieldList,
+    IntegerField,
+    SelectChoice,
+    SelectField,
+    SelectMultipleField,
+    StringField,
+    ValidationError,
+)
+from wtforms.validators import DataRequired, Length, NumberRange, Optional
+
+from portal.automation.models import Condition, Task
+from portal.automation.tasks import Planned
+from portal.automation.triggers import LAST_DAY, LAST_WORKING_DAY, Trigger, TriggerKind, Window
+from portal.typed import Form, choices, one_line
+
+MOST_ACTIONS = 5
+MOST_TIMES = 24
+LONGEST_PAUSE = 7 * 24 * 60  # minutes
+
+KINDS = {
+    TriggerKind.CONTINUOUS: _l("Continuously, with a pause"),
+    TriggerKind.DAILY: _l("Daily"),
+    TriggerKind.WEEKLY: _l("Weekly"),
+    TriggerKind.MONTHLY: _l("Monthly"),
+    TriggerKind.MANUAL: _l("By hand only"),
+}
+WEEKDAYS = (_l("Monday"), _l("Tuesday"), _l("Wednesday"), _l("Thursday"), _l("Friday"), _l("Saturday"), _l("Sunday"))
+CONDITIONS = {
+    Condition.ALWAYS: _l("always"),
+    Condition.RAN: _l("if the one before ran"),
+    Condition.PROCESSED: _l("if something was processed"),
+    Condition.WARNINGS: _l("if there were warnings"),
+    Condition.ERRORS: _l("if there were errors"),
+}
+# Which fields each kind has. The others are hidden, and whatever stands in them is not looked at.
+OF_KIND: dict[str, tuple[str, ...]] = {
+    TriggerKind.CONTINUOUS: ("pause", "window_begin", "window_end"),
+    TriggerKind.DAILY: ("times",),
+    TriggerKind.WEEKLY: ("times", "weekdays"),
+    TriggerKind.MONTHLY: ("times", "month_day"),
+    TriggerKind.MANUAL: (),
+}
+CLOCK = _l("Write times as 8:00 or 17:30.")
+
+
+class TriggerForm(Form):
+    """When a task starts. Only the fields of the chosen kind are looked at."""
+
+    kind = SelectField(_l("Starts"), choices=[SelectChoice(kind.value, label) for kind, label in KINDS.items()])
+    times = StringField(
+        _l("At"), [Length(max=200)], filters=[one_line], description=_l("One time or several: 8:00, 12:30, 18:00.")
+    )
+    weekdays = SelectMultipleField(
+        _l("On these days"), coerce=int, choices=[SelectChoice(number, label) for number, label in enumerate(WEEKDAYS)]
+    )
+    month_day = SelectField(
+        _l("On the"),
+        choices=[
+            *(SelectChoice(str(number), f"{number}.") for number in range(1, 32)),
+            SelectChoice(LAST_DAY, _l("last day")),
+            SelectChoice(LAST_WORKING_DAY, _l("last working day (Monday to Friday)")),
+        ],
+        description=_l("A month without that day takes its last one."),
+    )
+    pause = IntegerField(
+        _l("Pause in minutes"),
+        [Optional(), NumberRange(1, LONGEST_PAUSE)],
+        description=_l("From the end of a run to the start of the next."),
+    )
+    window_begin = StringField(_l("Only from"), [Length(max=8)], filters=[one_line])
+    window_end = StringField(
+        _l("Only until"),
+        [Length(max=8)],
+        filters=[one_line],
+        description=_l("Both empty: all day. 22:00 until 6:00 goes over midnight."),
+    )
+
+    found_times: tuple[time, ...] = ()
+
+    def validate_times(self, field: Field) -> None:
+        try:
+            self.found_times = parsed_times(field.data or "")
+        except ValueError as error:
+            raise ValidationError(str(CLOCK)) from error
+        if not self.found_times:
+            raise ValidationError(str(CLOCK))
+        if len(self.found_times) > MOST_TIMES:
+            raise ValidationError(_("These are more than %(most)s times.", most=MOST_TIMES))
+
+    def validate_weekdays(self, field: Field) -> None:
+        if not field.data:
+            raise ValidationError(_("Tick at least one."))
+
+    def validate_window_begin(self, field: Field) -> None:
+        if field.data:
+            one_time(field.data)
+
+    def validate_window_end(self, field: Field) -> None:
+        self.validate_window_begin(field)
+        if self.window_begin.errors:
+            return
+        if bool(field.data) != bool(self.window_begin.data):
+            raise ValidationError(_("A window has a beginning and an end."))
+        if field.data and one_time(field.data) == one_time(self.window_begin.data):
+            raise ValidationError(_("The window would be empty. Leave both empty for all day."))
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        super().validate(extra_validators)
+        if self.pause.data is None and not self.pause.errors:  # Optional ends the chain of validators
+            self.pause.errors = [_("A task that runs continuously needs a pause.")]
+        looked_at = OF_KIND.get(self.kind.data, ())
+        for name in {name for names in OF_KIND.values() for name in names}.difference(looked_at):
+            self[name].errors = []
+        return not self.errors
+
+    @property
+    def trigger(self) -> Trigger:
+        """What was typed, once it is valid."""
+        kind = TriggerKind(self.kind.data)
+        if kind == TriggerKind.CONTINUOUS:
+            window = None
+            if self.window_begin.data:
+                window = Window(one_time(self.window_begin.data), one_time(self.window_end.data))
+            return Trigger(kind, pause=timedelta(minutes=self.pause.data), window=window)
+        if kind == TriggerKind.MANUAL:
+            return Trigger(kind)
+        return Trigger(
+            kind,
+            self.found_times,
+            frozenset(self.weekdays.data) if kind == TriggerKind.WEEKLY else frozenset(),
+            self.month_day.data if kind == TriggerKind.MONTHLY else "",
+        )
+
+
+class TaskForm(TriggerForm):
+    """A task: its trigger, and up to MOST_ACTIONS schemas in order, each with its condition."""
+
+    name = StringField(_l("Name"), [DataRequired(), Length(max=60)], filters=[one_line])
+    active = BooleanField(_l("Active"), default=True, description=_l("Off: it rests until it is switched on again."))
+    schemas = FieldList(SelectField(_l("Schema"), coerce=int), min_entries=MOST_ACTIONS, max_entries=MOST_ACTIONS)
+    conditions = FieldList(
+        SelectField(_l("Runs"), choices=[SelectChoice(one.value, label) for one, label in CONDITIONS.items()]),
+        min_entries=MOST_ACTIONS,
+        max_entries=MOST_ACTIONS,
+    )
+
+    def offer(self, schemas: Mapping[int, str]) -> TaskForm:
+        for entry in self.schemas:
+            entry.choices = choices([(0, "–"), *schemas.items()])
+        return self
+
+    def validate_schemas(self, field: Field) -> None:
+        if not any(entry.data for entry in field):
+            field[0].errors = [_("A task needs at least one schema.")]
+            raise ValidationError(field[0].errors[0])
+
+    @property
+    def planned(self) -> list[Planned]:
+        rows = zip(self.schemas, self.conditions, strict=True)
+        return [Planned(schema.data, Condition(condition.data)) for schema, condition in rows if schema.data]
+
+
+def filled(task: Task) -> dict[str, Any]:
+    """What the form shows of a task there is."""
+    return {
+        "name": task.name,
+        "active": task.active,
+        "kind": task.kind.value,
+        "times": ", ".join(clock(at) for at in task.times),
+        "weekdays": list(task.weekdays),
+        "month_day": task.month_day or "1",
+        "pause": task.pause_minutes or None,
+        "window_begin": clock(task.window_begin) if task.window_begin else "",
+        "window_end": clock(task.window_end) if task.window_end else "",
+        "schemas": [action.schema_id for action in task.actions],
+        "conditions": [action.condition.value for action in task.actions],
+    }
+
+
+def clock(at: time) -> str:
+    return f"{at.hour}:{at.minute:02d}"
+
+
+def parsed_times(typed: str) -> tuple[time, ...]:
+    """Times of day as people type them, in order: "18:00; 8.00, 12:30". Raises ValueError."""
+    pieces = typed.replace(";", " ").replace(",", " ").split()
+    return tuple(sorted({_parsed(piece) for piece in pieces}))
+
+
+def one_time(typed: str) -> time:
+    """A time of day. Raises ValidationError."""
+    try:
+        return _parsed(typed)
+    except ValueError as error:
+        raise ValidationError(str(CLOCK)) from error
+
+
+def _parsed(typed: str) -> time:
+    hour, _separator, minute = typed.replace(".", ":").partition(":")
+    if not (typed.isascii() and hour.isdigit() and minute.isdigit() and len(minute) == 2 and len(hour) <= 2):
+        raise ValueError(typed)
+    return time(int(hour), int(minute))

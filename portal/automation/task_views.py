@@ -1,0 +1,184 @@
+"""Pages of tasks."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from sqlalchemy import select
+from sqlalchemy.orm import selectinload
+
+from portal.automation import tasks
+from portal.automation.models import Schema, Task, TaskAction, TaskRun
+from portal.automation.task_forms import (
+    CONDITIONS,
+    KINDS,
+    OF_KIND,
+    WEEKDAYS,
+    TaskForm,
+    TriggerForm,
+    clock,
+    filled,
+    parsed_times,
+)
+from portal.automation.triggers import LAST_DAY, LAST_WORKING_DAY, Trigger, TriggerKind, first
+from portal.extensions import db
+from portal.lists import ID, SMALL_ID
+from portal.tenants.access import require, require_user
+from portal.tenants.models import Role
+
+bp = Blueprint("tasks", __name__, url_prefix="/tasks")
+bp.before_request(require_user)
+
+# How many of the next starts the form shows.
+SHOWN_STARTS = 5
+
+
+@bp.get("/")
+def index() -> ResponseReturnValue:
+    found = db.session.scalars(
+        select(Task).order_by(Task.name).options(selectinload(Task.actions).joinedload(TaskAction.schema))
+    ).all()
+    has_schema = db.session.scalar(select(Schema.id).limit(1)) is not None
+    return render_template("tasks/index.html", tasks=found, words=in_words, has_schema=has_schema)
+
+
+@bp.get("/new")
+def new() -> ResponseReturnValue:
+    require(Role.ADMIN)
+    form = _offered(TaskForm(kind=TriggerKind.DAILY.value, times="8:00", pause=15))
+    starts = _next_starts(Trigger(TriggerKind.DAILY, parsed_times(form.times.data)))
+    return render_template("tasks/edit.html", form=form, task=None, starts=starts)
+
+
+@bp.post("/")
+def create() -> ResponseReturnValue:
+    require(Role.ADMIN)
+    return _save(Task())
+
+
+@bp.get("/starts")
+def starts() -> ResponseReturnValue:
+    """The next starts of what is typed so far, for the form to show."""
+    form = TriggerForm(formdata=request.args, meta={"csrf": False})
+    return render_template("tasks/_starts.html", starts=_next_starts(form.trigger) if form.validate() else None)
+
+
+@bp.get(f"/{SMALL_ID}")
+def show(id: int) -> ResponseReturnValue:
+    task: Task = db.get_or_404(Task, id)
+    return render_template(
+        "tasks/show.html", task=task, words=in_words(task), runs=tasks.runs_of(task), conditions=CONDITIONS
+    )
+
+
+@bp.get(f"/{SMALL_ID}/edit")
+def edit(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    task: Task = db.get_or_404(Task, id)
+    form = _offered(TaskForm(**filled(task)))
+    return render_template("tasks/edit.html", form=form, task=task, starts=_next_starts(tasks.trigger_of(task)))
+
+
+@bp.post(f"/{SMALL_ID}/edit")
+def update(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    return _save(db.get_or_404(Task, id))
+
+
+@bp.post(f"/{SMALL_ID}/runs")
+def run(id: int) -> ResponseReturnValue:
+    """RUN NOW, whatever the trigger says; also a task that is switched off. Not a locked one."""
+    task: Task = db.get_or_404(Task, id)
+    if task.locked_at is not None:
+        flash(_("The task is locked. Unlock it first."), "danger")
+        return redirect(url_for("tasks.show", id=id))
+    started = tasks.start(task, "person")
+    if started is None:
+        flash(_("The task is running already."))
+        return redirect(url_for("tasks.show", id=id))
+    return redirect(url_for("tasks.show_run", id=started.id))
+
+
+@bp.post(f"/{SMALL_ID}/unlocking")
+def unlock(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    task: Task = db.get_or_404(Task, id)
+    tasks.unlock(task)
+    flash(_("The task is unlocked."))
+    return redirect(url_for("tasks.show", id=id))
+
+
+@bp.post(f"/{SMALL_ID}/removal")
+def remove(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    task: Task = db.get_or_404(Task, id)
+    if tasks.is_in_flight(task):
+        flash(_("The task is running. Remove it when that has ended."), "danger")
+        return redirect(url_for("tasks.show", id=id))
+    db.session.delete(task)
+    flash(_("The task “%(name)s” is removed, with the list of its runs.", name=task.name))
+    return redirect(url_for("tasks.index"))
+
+
+@bp.get(f"/runs/{ID}")
+def show_run(id: int) -> ResponseReturnValue:
+    return _run_page("tasks/run.html", db.get_or_404(TaskRun, id))
+
+
+@bp.get(f"/runs/{ID}/progress")
+def progress(id: int) -> ResponseReturnValue:
+    """How far the run is, for its page to look again."""
+    return _run_page("tasks/_run.html", db.get_or_404(TaskRun, id))
+
+
+def in_words(task: Task) -> str:
+    """When a task starts, for a person."""
+    times = ", ".join(clock(at) for at in task.times)
+    if task.kind == TriggerKind.CONTINUOUS:
+        words = _("Continuously, %(minutes)s minutes between two runs", minutes=task.pause_minutes)
+        if task.window_begin is not None and task.window_end is not None:
+            begin, end = clock(task.window_begin), clock(task.window_end)
+            words += ", " + _("from %(begin)s until %(end)s", begin=begin, end=end)
+        return words
+    if task.kind == TriggerKind.DAILY:
+        return _("Daily at %(times)s", times=times)
+    if task.kind == TriggerKind.WEEKLY:
+        days = ", ".join(str(WEEKDAYS[number]) for number in task.weekdays)
+        return _("%(days)s at %(times)s", days=days, times=times)
+    if task.kind == TriggerKind.MONTHLY:
+        named = {LAST_DAY: _("last day"), LAST_WORKING_DAY: _("last working day")}
+        day = named.get(task.month_day, f"{task.month_day}.")
+        return _("Monthly on the %(day)s at %(times)s", day=day, times=times)
+    return str(KINDS[TriggerKind.MANUAL])
+
+
+def _save(task: Task) -> ResponseReturnValue:
+    form = _offered(TaskForm())
+    if form.accepts(lambda: tasks.save(task, form.name.data, form.active.data, form.trigger, form.planned)):
+        flash(_("The task is saved."))
+        return redirect(url_for("tasks.show", id=task.id))
+    return render_template("tasks/edit.html", form=form, task=task if task.id else None, starts=_starts(form)), 422
+
+
+def _offered(form: TaskForm) -> TaskForm:
+    return form.offer(dict(db.session.execute(select(Schema.id, Schema.name).order_by(Schema.name)).all()))
+
+
+def _starts(form: TriggerForm) -> list[datetime] | None:
+    """The next starts where the fields of the trigger make sense."""
+    if form.kind.data not in OF_KIND or any(form[name].errors for name in OF_KIND[form.kind.data]):
+        return None
+    return _next_starts(form.trigger)
+
+
+def _next_starts(trigger: Trigger) -> list[datetime]:
+    return first(trigger, datetime.now(UTC), tasks.zone(), SHOWN_STARTS)
+
+
+def _run_page(template: str, run: TaskRun) -> str:
+    names = dict(db.session.execute(select(Schema.id, Schema.name)).all())
+    done = {child.position: child for child in tasks.actions_of(run)}
+    return render_template(template, run=run, names=names, done=done, conditions=CONDITIONS)

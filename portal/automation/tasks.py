@@ -1,0 +1,263 @@
+"""Tasks: started by the scheduler or a person, done by a worker action by action, locked by an error.
+
+A task never runs twice at once: the database allows one run in flight. What was due meanwhile, or while the
+machine was off, is one start and not one for each time missed.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import structlog
+from flask_babel import gettext as _
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+
+from jobs.queues import enqueue
+from portal.automation import actions
+from portal.automation.areas import Scope, Step
+from portal.automation.claims import Claimed, claim
+from portal.automation.models import ActionRun, Condition, RunState, Schema, Task, TaskAction, TaskRun
+from portal.automation.registry import AREAS
+from portal.automation.triggers import Trigger, TriggerKind, Window
+from portal.errors import Refused
+from portal.extensions import db
+from portal.scope import current_tenant_id
+from portal.sentences import kept, sentence
+from portal.tenants.models import Tenant
+
+log = structlog.get_logger()
+
+IN_FLIGHT = (RunState.QUEUED, RunState.RUNNING)
+# How many runs a task's page shows.
+MOST_RUNS = 50
+
+
+class NameTaken(Refused):
+    """Another task of the tenant bears this name."""
+
+    field = "name"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """An action of a task: the schema that it runs, and when."""
+
+    schema_id: int
+    condition: Condition = Condition.ALWAYS
+
+
+def trigger_of(task: Task) -> Trigger:
+    window = None
+    if task.window_begin is not None and task.window_end is not None:
+        window = Window(task.window_begin, task.window_end)
+    return Trigger(
+        task.kind,
+        tuple(task.times),
+        frozenset(task.weekdays),
+        task.month_day,
+        timedelta(minutes=task.pause_minutes),
+        window,
+    )
+
+
+def zone() -> ZoneInfo:
+    """The time zone of the tenant in scope."""
+    return ZoneInfo(db.session.get_one(Tenant, current_tenant_id()).time_zone)
+
+
+def save(task: Task, name: str, active: bool, trigger: Trigger, planned: Sequence[Planned]) -> None:
+    """Keep a task, new or changed, and when it starts next. Raises NameTaken; nothing is written then."""
+    try:
+        with db.session.begin_nested():
+            task.tenant_id = current_tenant_id()
+            task.name, task.active = name, active
+            task.kind, task.times, task.weekdays = trigger.kind, list(trigger.times), sorted(trigger.weekdays)
+            task.month_day = trigger.month_day
+            task.pause_minutes = int(trigger.pause.total_seconds() // 60)
+            task.window_begin = trigger.window.begin if trigger.window else None
+            task.window_end = trigger.window.end if trigger.window else None
+            task.changed_at = datetime.now(UTC)
+            plan_next(task)
+            db.session.add(task)
+            db.session.flush()
+            db.session.execute(delete(TaskAction).where(TaskAction.task_id == task.id))
+            db.session.execute(
+                insert(TaskAction),
+                [
+                    {
+                        "task_id": task.id,
+                        "position": position,
+                        "tenant_id": task.tenant_id,
+                        "schema_id": action.schema_id,
+                        "condition": action.condition,
+                    }
+                    for position, action in enumerate(planned)
+                ],
+            )
+            db.session.expire(task, ["actions"])
+    except IntegrityError as error:
+        raise NameTaken(_("There is a task called “%(name)s” already.", name=name)) from error
+
+
+def plan_next(task: Task) -> None:
+    """Set when the scheduler starts the task next, seen from now."""
+    waits = not task.active or task.locked_at is not None
+    task.next_at = None if waits else trigger_of(task).next_after(datetime.now(UTC), zone())
+
+
+def unlock(task: Task) -> None:
+    """Let a locked task run again, from its next start on."""
+    task.locked_at = task.lock_reason = None
+    plan_next(task)
+    db.session.flush()
+
+
+def start(task: Task, cause: str) -> TaskRun | None:
+    """Have a worker run the task. None where it is queued or running already."""
+    run: TaskRun | None = db.session.scalar(
+        insert(TaskRun)
+        .values(
+            tenant_id=task.tenant_id,
+            task_id=task.id,
+            cause=cause,
+            plan=[{"schema": action.schema_id, "condition": action.condition.value} for action in task.actions],
+        )
+        .on_conflict_do_nothing()
+        .returning(TaskRun)
+    )
+    if run is not None:
+        enqueue("jobs.tasks.run_task", run.tenant_id, run.id)
+    return run
+
+
+def is_in_flight(task: Task) -> bool:
+    """True while a run of the task is queued or running."""
+    in_flight = select(TaskRun.id).where(TaskRun.task_id == task.id, TaskRun.state.in_(IN_FLIGHT))
+    return db.session.scalar(in_flight) is not None
+
+
+def start_due(task_id: int) -> None:
+    """Start a task that the scheduler has claimed, in the claim's transaction, and set when it is due next.
+
+    While it is running it stays due: it starts once more when it has ended, for however many times it missed.
+    """
+    task: Task = db.session.get_one(Task, task_id, populate_existing=True)
+    if start(task, "schedule") is None:
+        return
+    if task.kind == TriggerKind.CONTINUOUS:
+        task.next_at = None  # until it has ended
+    else:
+        plan_next(task)
+    db.session.flush()
+
+
+def carry_out(run_id: int) -> None:
+    """Do the run from where it stands to its end, or leave it to the worker that is doing it already."""
+    with claim(Claimed.TASK_RUN, run_id) as ours:
+        run = _begin(run_id) if ours else None
+        if run is None:
+            return
+        while run.position < len(run.plan):
+            child = _child(run)
+            if child is not None:
+                actions.carry_out(child.id)
+                db.session.refresh(child)
+                run.processed += child.processed
+                run.warnings += child.warnings
+                run.errors += child.errors + (child.state == RunState.FAILED)
+            run.position += 1
+            db.session.commit()
+        _end(run)
+
+
+def fail_lost(run: TaskRun) -> None:
+    """Give the run up: it was begun again and again, and its worker died each time."""
+    run.problem = kept(
+        sentence("The task was begun %(times)s times and its worker died or failed each time.", times=run.attempt)
+    )
+    run.errors += 1
+    _end(run)
+
+
+def runs_of(task: Task) -> Sequence[TaskRun]:
+    """The task's latest runs, the newest first."""
+    found: Sequence[TaskRun] = db.session.scalars(
+        select(TaskRun).where(TaskRun.task_id == task.id).order_by(TaskRun.id.desc()).limit(MOST_RUNS)
+    ).all()
+    return found
+
+
+def actions_of(run: TaskRun) -> Sequence[ActionRun]:
+    """What the run has done so far, in order."""
+    found: Sequence[ActionRun] = db.session.scalars(
+        select(ActionRun).where(ActionRun.task_run_id == run.id).order_by(ActionRun.position)
+    ).all()
+    return found
+
+
+def _child(run: TaskRun) -> ActionRun | None:
+    """The run of the action in hand: the one there is, or a new one where its condition holds."""
+    of_run = select(ActionRun).where(ActionRun.task_run_id == run.id)
+    child: ActionRun | None = db.session.scalar(of_run.where(ActionRun.position == run.position))
+    if child is not None:
+        return child
+    planned = run.plan[run.position]
+    just_before = db.session.scalar(of_run.where(ActionRun.position == run.position - 1))
+    schema = db.session.get(Schema, planned["schema"])
+    if schema is None or not _holds(Condition(planned["condition"]), run, just_before):
+        return None
+    child = actions.prepare(
+        AREAS[schema.area], Scope.of_json(schema.scope), [Step.of_json(step) for step in schema.steps], None, schema
+    )
+    child.task_run_id, child.position = run.id, run.position
+    db.session.commit()
+    return child
+
+
+def _holds(condition: Condition, run: TaskRun, just_before: ActionRun | None) -> bool:
+    return {
+        Condition.ALWAYS: True,
+        Condition.RAN: just_before is not None,
+        Condition.PROCESSED: run.processed > 0,
+        Condition.WARNINGS: run.warnings > 0,
+        Condition.ERRORS: run.errors > 0,
+    }[condition]
+
+
+def _begin(run_id: int) -> TaskRun | None:
+    run = db.session.scalar(
+        update(TaskRun)
+        .where(TaskRun.id == run_id, TaskRun.state.in_(IN_FLIGHT))
+        .values(
+            state=RunState.RUNNING,
+            attempt=TaskRun.attempt + 1,
+            worker=f"{socket.gethostname()}:{os.getpid()}",
+            started_at=func.coalesce(TaskRun.started_at, func.now()),
+        )
+        .returning(TaskRun)
+    )
+    db.session.commit()  # seen as running, and by whom, before the work begins
+    return run
+
+
+def _end(run: TaskRun) -> None:
+    """End the run, and in the same transaction lock its task or say when that starts next."""
+    task = db.session.get_one(Task, run.task_id, populate_existing=True, with_for_update={"of": Task})
+    run.state = RunState.FAILED if run.errors else RunState.DONE
+    run.ended_at = datetime.now(UTC)
+    if run.errors:
+        task.locked_at, task.next_at = run.ended_at, None
+        task.lock_reason = run.problem or kept(
+            sentence("Its last run ended with errors. Look at them, put right what they say, and unlock the task.")
+        )
+    elif task.kind == TriggerKind.CONTINUOUS:
+        plan_next(task)
+    db.session.commit()
+    log.info("task_ended", task=task.id, state=run.state.value, processed=run.processed, errors=run.errors)
