@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from flask import request
 from flask_wtf import FlaskForm
-from wtforms import SelectChoice
+from wtforms import IntegerField, SelectChoice
 
 from portal.errors import Refused
+
+# As many digits as a number needs here, and no more than any column holds.
+WHOLE = re.compile(r"\s*[+-]?\d{1,18}\s*")
 
 
 class Form(FlaskForm):
@@ -37,6 +41,18 @@ class Form(FlaskForm):
         if refused.field not in self:
             raise refused
         self[refused.field].errors = [str(refused)]
+
+
+class WholeField(IntegerField):
+    """A whole number as people write it: not all that Python reads as one (1_000), nor one without an end."""
+
+    data: Any
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        if valuelist and not WHOLE.fullmatch(valuelist[0]):
+            self.data = None
+            raise ValueError(self.gettext("Not a valid integer value."))
+        super().process_formdata(valuelist)
 
 
 def choices(of: Iterable[tuple[Any, Any]]) -> list[SelectChoice]:

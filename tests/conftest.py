@@ -130,7 +130,7 @@ class Merchant:
 MakeTenant = Callable[..., Merchant]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_tenant(app: Flask) -> MakeTenant:
     """Make a tenant with a name and number nobody else has."""
 
@@ -167,7 +167,7 @@ def make_tenant(app: Flask) -> MakeTenant:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def client_of(app: Flask) -> Callable[[Merchant], FlaskClient]:
     """A browser of a merchant's administrator, signed in; without CSRF tokens, which tests/test_http.py asks for."""
 
@@ -181,7 +181,7 @@ def client_of(app: Flask) -> Callable[[Merchant], FlaskClient]:
     return sign_in
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def as_tenant(app: Flask) -> Callable[[Merchant], Any]:
     """`with as_tenant(merchant):` an app context with the tenant's rows in sight."""
     from contextlib import contextmanager

@@ -12,7 +12,6 @@ from wtforms import (
     BooleanField,
     Field,
     HiddenField,
-    IntegerField,
     RadioField,
     SelectField,
     StringField,
@@ -29,7 +28,7 @@ from portal.documents.forms import parse_day
 from portal.lists import LONGEST_SEARCH, Filter
 from portal.masterdata.models import PaymentTerms
 from portal.masterdata.service import offered
-from portal.typed import Form, choices, one_line
+from portal.typed import Form, WholeField, choices, one_line
 
 # What each rule is called, and what it means.
 RULES = {
@@ -63,9 +62,9 @@ class RangeForm(Form):
     """What a range gives out. `shown_next` is the next number that the form was opened with."""
 
     prefix = StringField(_l("Prefix"), [Length(max=LONGEST_PREFIX)], filters=[one_line])
-    digits = IntegerField(_l("Digits"), [InputRequired(), NumberRange(1, MOST_DIGITS)])
-    next_number = IntegerField(_l("Next number"), [InputRequired(), NumberRange(0, largest(MOST_DIGITS))])
-    last_number = IntegerField(
+    digits = WholeField(_l("Digits"), [InputRequired(), NumberRange(1, MOST_DIGITS)])
+    next_number = WholeField(_l("Next number"), [InputRequired(), NumberRange(0, largest(MOST_DIGITS))])
+    last_number = WholeField(
         _l("Last number"),
         [Optional(), NumberRange(0, largest(MOST_DIGITS))],
         description=_l("Empty: as far as the digits reach. Behind it orders are held."),

@@ -67,4 +67,10 @@ def parcels_of(document: Document, carriers: list[Carrier], retry: tuple[int, Re
 
 
 def _retry_form(shipment: Shipment, carriers: list[Carrier]) -> RetryForm:
-    return RetryForm(carriers, formdata=None, carrier=shipment.carrier_id, tracking_number=shipment.tracking_number)
+    return RetryForm(
+        shipment,
+        carriers,
+        formdata=None,
+        carrier=shipment.carrier_id,
+        tracking_number=shipment.tracking_number,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from flask_babel import gettext as _
@@ -10,6 +11,7 @@ from wtforms import BooleanField, DateField, DecimalField, Field, SelectField, S
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange, Optional
 from wtforms.widgets import TextInput
 
+from portal.addresses.numbers import YEARS
 from portal.masterdata import eu_rates
 from portal.masterdata.countries import country_name, is_country
 from portal.masterdata.models import TaxClass
@@ -24,6 +26,8 @@ TAX_CLASSES = {
     TaxClass.ZERO: _l("Zero"),
 }
 MOST_DECIMALS = 3
+# Not all that Python reads as a number: 1e1, 1_0, NaN.
+PERCENT = re.compile(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)\s*")
 SWITCHED_OFF = _l("Off: it stays where it is used, and is offered nowhere else.")
 
 
@@ -54,10 +58,16 @@ class PercentField(DecimalField):
     data: Any
 
     def process_formdata(self, valuelist: list[str]) -> None:
-        super().process_formdata([value.replace(",", ".") for value in valuelist])
-        if self.data is not None and not self.data.is_finite():
+        if valuelist and not PERCENT.fullmatch(valuelist[0]):
             self.data = None
             raise ValueError(self.gettext("Not a valid decimal value."))
+        super().process_formdata([value.replace(",", ".") for value in valuelist])
+
+
+def of_our_time(form: Form, field: Field) -> None:
+    """A day that a document may be of: of other years somebody mistyped."""
+    if field.data and field.data.year not in YEARS:
+        raise ValidationError(_("Choose a day of the years %(first)s to %(last)s.", first=YEARS[0], last=YEARS[-1]))
 
 
 class RateForm(Form):
@@ -71,8 +81,10 @@ class RateForm(Form):
         _l("Tax class"),
         description=_l("Which of the country’s rates it is. Each article says which one it falls under."),
     )
-    valid_from = DateField(_l("Valid from"), [InputRequired()])
-    valid_until = DateField(_l("Valid until"), [Optional()], description=_l("This day included. Empty: for ever."))
+    valid_from = DateField(_l("Valid from"), [InputRequired(), of_our_time])
+    valid_until = DateField(
+        _l("Valid until"), [Optional(), of_our_time], description=_l("This day included. Empty: for ever.")
+    )
     rate = PercentField(
         _l("Rate in percent"), [InputRequired(), NumberRange(0, 100)], places=None, render_kw={"inputmode": "decimal"}
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from wtforms import BooleanField, Field, IntegerField, SelectChoice, SelectField, StringField, ValidationError
+from wtforms import BooleanField, Field, SelectChoice, SelectField, StringField, ValidationError
 from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
 
 from portal.errors import Refused
 from portal.marketplaces import parse_countries
 from portal.platforms.models import ArticleRule, UnknownSku
-from portal.typed import Form, one_line
+from portal.typed import Form, WholeField, one_line
 
 LARGEST_NUMBER = 999_999
 LONGEST_ARTICLE = 60
@@ -19,7 +19,7 @@ LONGEST_ARTICLE = 60
 class PlatformForm(Form):
     """`marketplaces` keeps what was typed; `marketplace_ids` is what it means."""
 
-    number = IntegerField(_l("Number"), [InputRequired(), NumberRange(1, LARGEST_NUMBER)])
+    number = WholeField(_l("Number"), [InputRequired(), NumberRange(1, LARGEST_NUMBER)])
     name = StringField(_l("Name"), [DataRequired(), Length(max=60)], filters=[one_line])
     active = BooleanField(_l("Active"), default=True, description=_l("Off: orders are neither collected nor fetched."))
     credential = SelectField(_l("Credential"), coerce=int)

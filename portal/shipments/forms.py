@@ -14,7 +14,7 @@ from wtforms import BooleanField, DateField, Field, SelectField, StringField, Va
 from wtforms.validators import DataRequired, InputRequired, Length
 
 from portal.shipments.carriers import Spelling
-from portal.shipments.models import Carrier
+from portal.shipments.models import Carrier, Shipment
 from portal.shipments.parcel import Article, ShipmentRefused, moment_of
 from portal.shipments.tracking import unprintable
 from portal.typed import Form, choices
@@ -49,6 +49,7 @@ class ShipmentForm(Form):
         self.carrier.choices = choices((carrier.id, carrier.name) for carrier in carriers)
         self.typed = _typed_quantities(request.form) if self.is_submitted() else {}
         self.quantity_errors: list[str] = []
+        self.wrong_quantities: dict[int, str] = {}
         self.offer(articles)
 
     def offer(self, articles: Sequence[Article]) -> None:
@@ -62,14 +63,22 @@ class ShipmentForm(Form):
         return self.typed.get(article.position, "" if self.typed else str(article.open))
 
     def quantities(self) -> dict[int, int] | None:
-        """Positions to pieces. None where something is not a whole number, which `quantity_errors` tells."""
+        """Positions to pieces. None where something is not a whole number, which `wrong_quantities` tells."""
         if not self.typed:
             return {article.position: article.open for article in self.articles}
-        try:
-            return {position: _whole(typed) for position, typed in self.typed.items()}
-        except ValueError as error:
-            self.quantity_errors.append(_("“%(typed)s” is not a whole number of pieces.", typed=str(error)))
-            return None
+        pieces = {}
+        for position, typed in self.typed.items():
+            try:
+                pieces[position] = _whole(typed)
+            except ValueError as error:
+                self.wrong_quantities[position] = _("“%(typed)s” is not a whole number of pieces.", typed=str(error))
+        return None if self.wrong_quantities else pieces
+
+    @property
+    def errors_above(self) -> list[str]:
+        """What is wrong with the quantities, as far as it belongs to no line that is shown."""
+        shown = {article.position for article in self.articles}
+        return [*self.quantity_errors, *(why for line, why in self.wrong_quantities.items() if line not in shown)]
 
     def shipped_at(self, zone: ZoneInfo, ordered_at: datetime) -> datetime:
         """The moment that the ship date stands for."""
@@ -78,7 +87,9 @@ class ShipmentForm(Form):
 
     def refuse(self, refused: ShipmentRefused) -> None:
         """Put the sentence where it belongs."""
-        if refused.field == "quantities":
+        if refused.position is not None:
+            self.wrong_quantities[refused.position] = str(refused)
+        elif refused.field == "quantities":
             self.quantity_errors.append(str(refused))
         else:
             add_error(self, refused.field, str(refused))
@@ -90,9 +101,11 @@ class RetryForm(Form):
     carrier = SelectField(_l("Carrier"), coerce=int)
     tracking_number = StringField(_l("Tracking number"), filters=[_text])
 
-    def __init__(self, carriers: Sequence[Carrier], **defaults: Any) -> None:
+    def __init__(self, shipment: Shipment, carriers: Sequence[Carrier], **defaults: Any) -> None:
         super().__init__(**defaults)
         self.carrier.choices = choices((carrier.id, carrier.name) for carrier in carriers)
+        for field in self:  # the page may show several, and the form of a further parcel beside them
+            field.id = f"{field.name}-of-{shipment.id}"
 
 
 class CarrierForm(Form):

@@ -27,7 +27,9 @@ SHIPPABLE = (State.OPEN, State.PARTLY_SHIPPED)
 
 
 class ShipmentRefused(Refused):
-    """A parcel that may not be booked."""
+    """A parcel that may not be booked. `position` is the line that is why, where it is one."""
+
+    position: int | None = None
 
 
 class ShippedByMarketplace(ShipmentRefused):
@@ -68,6 +70,10 @@ class TooMany(ShipmentRefused):
     """More pieces than are still open, or less than none."""
 
     field = "quantities"
+
+    def __init__(self, message: str, position: int) -> None:
+        super().__init__(message)
+        self.position = position
 
 
 class TooLarge(ShipmentRefused):
@@ -234,7 +240,7 @@ def _check_quantities(articles: tuple[Article, ...], quantities: Mapping[int, in
     for position, quantity in quantities.items():
         article = known[position]
         if quantity < 0:
-            raise TooMany(_("Less than nothing cannot be shipped (%(title)s).", title=article.title))
+            raise TooMany(_("Less than nothing cannot be shipped (%(title)s).", title=article.title), position)
         if quantity > article.open:
             raise TooMany(
                 _(
@@ -242,7 +248,8 @@ def _check_quantities(articles: tuple[Article, ...], quantities: Mapping[int, in
                     title=article.title,
                     wanted=quantity,
                     open=article.open,
-                )
+                ),
+                position,
             )
     if len(quantities) > MOST_LINES or any(quantity > MOST_PIECES for quantity in quantities.values()):
         raise TooLarge(

@@ -89,7 +89,7 @@ def create(id: int) -> ResponseReturnValue:
 def retry(id: int) -> ResponseReturnValue:
     """Send a failed report again, as it was or corrected."""
     shipment: Shipment = db.get_or_404(Shipment, id)
-    form = RetryForm(carriers.all_carriers())
+    form = RetryForm(shipment, carriers.all_carriers())
     if form.validate_on_submit():
         carrier: Carrier = db.session.get_one(Carrier, form.carrier.data)
         try:
