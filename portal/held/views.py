@@ -10,14 +10,16 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
 from flask_login import login_required
-from htmx_flask import request
 from sqlalchemy import select
 
 from portal.documents.models import HeldOrder
 from portal.extensions import db
 from portal.held import listing, service
-from portal.lists import ID, View, page_of
+from portal.held.columns import columns
+from portal.listings.listing import Listing
+from portal.lists import ID, View
 from portal.platforms.models import Platform
+from portal.presentation import address_of
 from portal.sentences import say
 
 bp = Blueprint("held", __name__, url_prefix="/held")
@@ -36,18 +38,18 @@ def _signed_in() -> None:
 def index() -> ResponseReturnValue:
     view = View.of_request("held.index", lambda values: (listing.NEWEST,), listing.FILTERS)
     order_id = view.get("q")
-    page = page_of(view, lambda window: listing.rows(order_id, window), listing.key_of, listing.count(order_id))
-    fragment = request.htmx and not request.htmx.history_restore_request
-    return render_template(
-        "held/_table.html" if fragment else "held/index.html",
-        view=view,
-        page=page,
-        platforms=dict(db.session.execute(select(Platform.id, Platform.name)).all()),
-        causes=listing.CAUSES,
-        components=listing.COMPONENTS,
-        most_at_once=service.MOST_AT_ONCE,
-        now=datetime.now(UTC),
+    platforms = dict(db.session.execute(select(Platform.id, Platform.name)).all())
+    opens = address_of("held.show")
+    listing_ = Listing(
+        _("Held orders"),
+        view,
+        columns(platforms),
+        lambda window: listing.rows(order_id, window),
+        listing.key_of,
+        lambda: listing.count(order_id),
+        lambda row: opens(row.id),
     )
+    return listing_.answer("held/index.html", "held/_table.html", most_at_once=service.MOST_AT_ONCE)
 
 
 @bp.get(f"/{ID}")

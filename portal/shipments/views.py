@@ -8,16 +8,18 @@ from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from htmx_flask import request
 
 from portal.documents import detail
 from portal.documents.models import Document
 from portal.documents.page import document_page
 from portal.extensions import db
 from portal.http import not_found
-from portal.lists import ID, SMALL_ID, Filter, View, page_of
+from portal.listings.listing import Listing
+from portal.lists import ID, SMALL_ID, Filter, View
+from portal.presentation import address_of
 from portal.shipments import carriers, listing, service, tracking
 from portal.shipments.carriers import CarrierInUse
+from portal.shipments.columns import COLUMNS
 from portal.shipments.forms import CarrierForm, RetryForm, ShipmentForm
 from portal.shipments.models import Carrier, MessageState, Shipment
 from portal.shipments.parcel import ShipmentRefused
@@ -45,16 +47,17 @@ def index() -> ResponseReturnValue:
     view = View.of_request("shipments.index", lambda values: (listing.FAILED_FIRST,), FILTERS)
     state = MessageState(view.get("state")) if view.get("state") else None
     search = view.get("q") or ""
-    page = page_of(
+    opens = address_of("documents.show")
+    listing_ = Listing(
+        _("Parcels"),
         view,
+        COLUMNS,
         lambda window: listing.rows(state, search, window),
         lambda row: listing.key_of(row, view.sort),
-        listing.count(state, search),
+        lambda: listing.count(state, search),
+        lambda row: opens(row.document_id),
     )
-    fragment = request.htmx and not request.htmx.history_restore_request
-    return render_template(
-        "shipments/_table.html" if fragment else "shipments/index.html", view=view, page=page, states=STATES
-    )
+    return listing_.answer("shipments/index.html", "shipments/_table.html", states=STATES)
 
 
 @bp.post(f"/documents/{ID}")

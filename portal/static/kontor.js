@@ -101,6 +101,16 @@
   // A question that the page was opened with.
   document.querySelectorAll("dialog[data-ask]").forEach((question) => question.showModal());
 
+  // A menu closes by a click beside it and with Escape; while one is open, its list is not exchanged by itself.
+  const menus = () => document.querySelectorAll("details.dropdown[open]");
+  document.addEventListener("click", (event) => menus().forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; }));
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") menus().forEach((menu) => { menu.open = false; menu.querySelector("summary").focus(); });
+  });
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.detail.elt.id === "list" && event.detail.elt.querySelector("details[open]")) event.preventDefault();
+  });
+
   // A form that is on its way is not sent twice.
   document.addEventListener("submit", (event) => {
     if (event.target.target === "_blank" || event.target.hasAttribute("hx-post") || event.target.method === "get") return;
