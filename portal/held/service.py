@@ -49,9 +49,15 @@ def retry(held: HeldOrder, source: Source | None = None) -> Retried:
 
 def retry_all() -> Outcome:
     """Try the newest orders again, up to MOST_AT_ONCE of them."""
-    ids: Sequence[int] = db.session.scalars(
-        select(HeldOrder.id).order_by(HeldOrder.held_at.desc(), HeldOrder.id.desc()).limit(MOST_AT_ONCE)
-    ).all()
+    return retry_these(
+        db.session.scalars(
+            select(HeldOrder.id).order_by(HeldOrder.held_at.desc(), HeldOrder.id.desc()).limit(MOST_AT_ONCE)
+        ).all()
+    )
+
+
+def retry_these(ids: Sequence[int]) -> Outcome:
+    """Try these orders again. One that is no longer held counts as gone."""
     documents = still = gone = 0
     sources: dict[int, Source] = {}  # settings are read once a platform, not once an order
     for id in ids:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from flask_login import login_required
 from sqlalchemy import select
@@ -16,6 +17,7 @@ from portal.documents.models import HeldOrder
 from portal.extensions import db
 from portal.held import listing, service
 from portal.held.columns import columns
+from portal.listings.actions import Action
 from portal.listings.listing import Listing
 from portal.lists import ID, View
 from portal.platforms.models import Platform
@@ -36,11 +38,21 @@ def _signed_in() -> None:
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
+    return _listing().answer("held/index.html", "held/_table.html", most_at_once=service.MOST_AT_ONCE)
+
+
+@bp.post("/selection")
+def act() -> ResponseReturnValue:
+    """Try the ticked orders again, or all that match."""
+    return _listing().act()
+
+
+def _listing() -> Listing:
     view = View.of_request("held.index", lambda values: (listing.NEWEST,), listing.FILTERS)
     order_id = view.get("q")
     platforms = dict(db.session.execute(select(Platform.id, Platform.name)).all())
     opens = address_of("held.show")
-    listing_ = Listing(
+    return Listing(
         _("Held orders"),
         view,
         columns(platforms),
@@ -48,8 +60,9 @@ def index() -> ResponseReturnValue:
         listing.key_of,
         lambda: listing.count(order_id),
         lambda row: opens(row.id),
+        (RETRY,),
+        "held.act",
     )
-    return listing_.answer("held/index.html", "held/_table.html", most_at_once=service.MOST_AT_ONCE)
 
 
 @bp.get(f"/{ID}")
@@ -83,10 +96,24 @@ def retry(id: int) -> ResponseReturnValue:
 @bp.post("/retry")
 def retry_all() -> ResponseReturnValue:
     outcome = service.retry_all()
+    flash(_told(outcome), "success" if not outcome.held else "warning")
+    return redirect(url_for("held.index"))
+
+
+def _told(outcome: service.Outcome) -> str:
     became = ngettext("%(num)s order is a document now", "%(num)s orders are documents now", outcome.documents)
     still = ngettext("%(num)s is held still", "%(num)s are held still", outcome.held)
-    flash(f"{became}; {still}.", "success" if not outcome.held else "warning")
-    return redirect(url_for("held.index"))
+    return f"{became}; {still}."
+
+
+RETRY = Action(
+    "retry",
+    _l("Try again"),
+    "rotate",
+    service.MOST_AT_ONCE,
+    lambda ids: _told(service.retry_these(ids)),
+    _l("Each becomes a document where its reason has passed; else it stays held."),
+)
 
 
 def readable(payload: bytes) -> str:

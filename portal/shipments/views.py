@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 
 from portal.documents import detail
 from portal.documents.models import Document
 from portal.documents.page import document_page
 from portal.extensions import db
 from portal.http import not_found
+from portal.listings.actions import Action
 from portal.listings.listing import Listing
 from portal.lists import ID, SMALL_ID, Filter, View
 from portal.presentation import address_of
@@ -42,13 +45,39 @@ FILTERS = (
 )
 
 
+def _report_again(ids: Sequence[int]) -> str:
+    sent = service.retry_these(ids)
+    return ngettext("%(num)s report is on its way again.", "%(num)s reports are on their way again.", sent)
+
+
+REPORT_AGAIN = Action(
+    "retry",
+    _l("Report again"),
+    "send",
+    service.MOST_AT_ONCE,
+    _report_again,
+    _l("Reports that failed are sent again as they are."),
+    lambda row: row.state == MessageState.FAILED,
+)
+
+
 @bp.get("/")
 def index() -> ResponseReturnValue:
+    return _listing().answer("shipments/index.html", "shipments/_table.html", states=STATES)
+
+
+@bp.post("/selection")
+def act() -> ResponseReturnValue:
+    """Report the ticked parcels again, or all that match and failed."""
+    return _listing().act()
+
+
+def _listing() -> Listing:
     view = View.of_request("shipments.index", lambda values: (listing.FAILED_FIRST,), FILTERS)
     state = MessageState(view.get("state")) if view.get("state") else None
     search = view.get("q") or ""
     opens = address_of("documents.show")
-    listing_ = Listing(
+    return Listing(
         _("Parcels"),
         view,
         COLUMNS,
@@ -56,8 +85,9 @@ def index() -> ResponseReturnValue:
         lambda row: listing.key_of(row, view.sort),
         lambda: listing.count(state, search),
         lambda row: opens(row.document_id),
+        (REPORT_AGAIN,),
+        "shipments.act",
     )
-    return listing_.answer("shipments/index.html", "shipments/_table.html", states=STATES)
 
 
 @bp.post(f"/documents/{ID}")

@@ -191,6 +191,17 @@ EXPORTED = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("address", "table"), [("/held/selection", "held_order"), ("/shipments/selection", "shipment")]
+)
+@pytest.mark.parametrize("how", [{}, {"all": "1", "seen": "1"}])
+def test_no_action_on_rows_touches_a_neighbours(owner, browser, first, address, table, how):
+    before = everything(owner, first)
+    answer = browser.post(address, data={"action": "retry", "id": [str(first.id(table))], **how})
+    assert answer.status_code == 302
+    assert everything(owner, first) == before
+
+
 @pytest.mark.parametrize("address", EXPORTED)
 def test_no_file_of_a_list_holds_what_is_a_neighbours(client_of, first, second, address):
     """Rows are read while the file is sent, when the request's own scope has ended."""
