@@ -15,6 +15,10 @@ from portal.documents.listing import STATES_TO_SHIP
 from portal.listings.columns import Column
 from portal.presentation import ago, icon, money, state, tone, word_of
 
+# Put together, not formatted: a list does it in each of its rows.
+SPAN, END = Markup("<span>"), Markup("</span>")
+LATE = Markup('<span class="state state-attention">')
+
 CURRENCY = Column("currency", _l("Currency"), lambda row: row.currency)
 
 
@@ -31,8 +35,7 @@ def columns(platforms: Mapping[int, str]) -> tuple[Column, ...]:
             return Markup('<span class="text-secondary">{}</span>').format(word)
         if row.ship_by is None or row.ship_by >= now:
             return ago(row.ship_by)
-        late = Markup('<span class="state state-attention">{}<span>{}</span></span>')
-        return late.format(icon("alert-triangle"), ago(row.ship_by))
+        return LATE + icon("alert-triangle") + SPAN + ago(row.ship_by) + END + END
 
     return (
         Column("number", _l("Document"), lambda row: row.number, sort="number", classes="tabular", heads=True),
@@ -61,9 +64,8 @@ def _ours(row: Any) -> bool:
 
 
 def _state(row: Any) -> Markup:
-    marks = [state(row.state)]
     if row.cancel_requested and _ours(row):
-        marks.append(tone("attention", _("wants to cancel")))
-    elif row.notice:
-        marks.append(tone("attention", _("see notice")))
-    return Markup("<span>{}</span>").format(Markup(" ").join(marks))
+        return SPAN + state(row.state) + " " + tone("attention", _("wants to cancel")) + END
+    if row.notice:
+        return SPAN + state(row.state) + " " + tone("attention", _("see notice")) + END
+    return state(row.state)

@@ -8,7 +8,7 @@ from typing import Any
 
 from flask_login import current_user
 from markupsafe import Markup
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from portal.extensions import db
@@ -55,16 +55,19 @@ class Column:
     def closing(self) -> Markup:
         return Markup("</th>") if self.heads else Markup("</td>")
 
-    def shows(self, row: Any) -> Any:
-        return (self.cell or self.value)(row)
+    @property
+    def shows(self) -> Callable[[Any], Any]:
+        """What the page shows of a row."""
+        return self.cell or self.value
 
 
 def chosen(columns: Sequence[Column], endpoint: str) -> tuple[Column, ...]:
     """The columns that the user wants to see of a list. One that the list no longer has is passed over."""
-    kept = db.session.get(ListColumns, (current_user.id, endpoint))
+    own = ListColumns.user_id == current_user.id, ListColumns.endpoint == endpoint
+    kept = db.session.scalar(select(ListColumns.shown).where(*own))
     if kept is None:
         return tuple(column for column in columns if column.always or not column.hidden)
-    return tuple(column for column in columns if column.always or column.name in kept.shown)
+    return tuple(column for column in columns if column.always or column.name in kept)
 
 
 def choose(endpoint: str, names: Iterable[str]) -> None:
