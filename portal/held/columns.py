@@ -38,5 +38,5 @@ def _cause(row: Any) -> str:
 
 def _why(row: Any) -> Markup:
     component = COMPONENTS.get(row.component, row.component) if row.component else None
-    told = Markup(' <span class="text-secondary">({})</span>').format(component) if component else ""
-    return Markup('<span class="sentence">{}{}</span>').format(say(row.reason), told)
+    told = Markup(' <span class="text-secondary">(') + str(component) + Markup(")</span>") if component else ""
+    return Markup('<span class="sentence">') + say(row.reason) + told + Markup("</span>")

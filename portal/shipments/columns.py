@@ -19,7 +19,7 @@ def _document(row: Any) -> str:
 def _report(row: Any) -> Markup:
     problem = Markup('<br><span class="text-secondary">{}</span>').format(say(row.problem)) if row.problem else ""
     at = row.confirmed_at or row.sent_at or row.created_at
-    return Markup("<span>{} {}{}</span>").format(state(row.state), ago(at), problem)
+    return Markup("<span>") + state(row.state) + " " + ago(at) + problem + Markup("</span>")
 
 
 COLUMNS = (
