@@ -14,6 +14,7 @@ import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from flask import Flask, Response, current_app
@@ -33,6 +34,8 @@ BYTE_ORDER_MARK = "\ufeff"
 
 # Spreadsheets take the delimiter from the language, since the comma is in German numbers.
 DELIMITER_OF = {"de": ";"}
+# And 1.50 would be the first of May there, or a month of 1950.
+DECIMAL_OF = {"de": ","}
 
 Row = tuple[Any, ...]
 
@@ -106,14 +109,19 @@ def read(text: str, columns: Sequence[Column]) -> Table:
     return Table(lines, [cell for cell, name in zip(header, names, strict=True) if name is None and cell.strip()])
 
 
-def written(header: Sequence[str], rows: Iterable[Sequence[Any]], delimiter: str = ";") -> Iterator[str]:
-    """The file, in pieces. A text that would be calculated is marked; anything else is written as str() does."""
+def written(
+    header: Sequence[str], rows: Iterable[Sequence[Any]], delimiter: str = ";", decimal: str = "."
+) -> Iterator[str]:
+    """The file, in pieces. A text that would be calculated is marked; anything else is written as str() does.
+
+    `decimal` stands in amounts where str() writes a point.
+    """
     piece = io.StringIO(newline="")
     writer = csv.writer(piece, delimiter=delimiter)
     piece.write(BYTE_ORDER_MARK)
     writer.writerow(header)
     for row in rows:
-        writer.writerow([_marked(cell) if isinstance(cell, str) else cell for cell in row])
+        writer.writerow([_cell(cell, decimal) for cell in row])
         if piece.tell() > 16_384:
             yield piece.getvalue()
             piece.seek(0)
@@ -194,6 +202,12 @@ def _line(number: int, cells: Sequence[str], names: Sequence[str | None]) -> Lin
         problem = sentence("The line has %(cells)s cells, the header %(wanted)s.", cells=len(cells), wanted=len(names))
         return Line(number, {}, problem)
     return Line(number, {name: _unmarked(cell) for name, cell in zip(names, cells, strict=True) if name})
+
+
+def _cell(cell: Any, decimal: str) -> Any:
+    if isinstance(cell, Decimal):
+        return str(cell).replace(".", decimal)
+    return _marked(cell) if isinstance(cell, str) else cell
 
 
 def _marked(text: str) -> str:

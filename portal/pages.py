@@ -14,6 +14,7 @@ def register(app: Flask) -> None:
     from portal.credentials import views as credentials
     from portal.documents import views as documents
     from portal.held import views as held
+    from portal.listings import views as listings
     from portal.masterdata import article_views as articles
     from portal.masterdata import views as masterdata
     from portal.platforms import article_views as assignments
@@ -23,7 +24,7 @@ def register(app: Flask) -> None:
     from portal.tenants import views as tenants
 
     parts = (tenants, dashboard, documents, held, shipments, addresses, platforms, creation, masterdata, credentials)
-    for part in (*parts, articles, assignments, automation, assistant, task_views, search, events):
+    for part in (*parts, articles, assignments, automation, assistant, task_views, listings, search, events):
         app.register_blueprint(part.bp)
     api.register(app)
     operations.init_app(app)

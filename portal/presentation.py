@@ -200,6 +200,15 @@ def state(value: StrEnum) -> Markup:
     return _state(value, reader().language)
 
 
+def word_of(value: StrEnum) -> str:
+    """A state as a word alone."""
+    return str(STATES[value][1])
+
+
+def on_or_off(value: bool) -> Markup:
+    return tone(Tone.DONE, _("On")) if value else tone(Tone.OFF, _("Off"))
+
+
 def ago(at: datetime | None) -> Markup:
     """How long ago, with the exact time in the title, in the tenant's zone. A dash where there is no time."""
     if at is None:

@@ -6,6 +6,7 @@ from portal.cloud import models as cloud
 from portal.credentials import models as credentials
 from portal.documents import models as documents
 from portal.extensions import Model
+from portal.listings import models as listings
 from portal.masterdata import models as masterdata
 from portal.platforms import models as platforms
 from portal.shipments import models as shipments
@@ -17,6 +18,7 @@ __all__ = [
     "cloud",
     "credentials",
     "documents",
+    "listings",
     "masterdata",
     "metadata",
     "platforms",

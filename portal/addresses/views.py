@@ -15,13 +15,16 @@ from htmx_flask import request
 
 from portal.addresses import checking, ledger, listing, returning, service
 from portal.addresses.blueprint import bp
+from portal.addresses.columns import COLUMNS
 from portal.addresses.forms import RangeForm, StatusForm, form_of, in_url, ledger_filters, say_year
 from portal.addresses.models import Address, AddressStatus, NumberRange
 from portal.csv_files import DELIMITER_OF, written
 from portal.documents.trial import try_out_all
 from portal.extensions import db
 from portal.http import not_found
+from portal.listings.listing import Listing
 from portal.lists import ID, SMALL_ID, View, page_of
+from portal.presentation import address_of
 from portal.scope import current_tenant_id, tenant
 from portal.tenants.access import require
 from portal.tenants.models import Role
@@ -35,16 +38,17 @@ def index() -> ResponseReturnValue:
     view = View.of_request("addresses.index", lambda values: listing.SORTS, listing.FILTERS)
     search = view.get("q")
     found, cut = listing.find(search) if search else (None, False)
-    page = page_of(
+    opens = address_of("addresses.show")
+    listing_ = Listing(
+        _("Addresses"),
         view,
+        COLUMNS,
         lambda window: listing.rows(found, window),
         lambda row: listing.key_of(row, view.sort),
-        listing.count(found),
+        lambda: listing.count(found),
+        lambda row: opens(row.id),
     )
-    fragment = request.htmx and not request.htmx.history_restore_request
-    return render_template(
-        "addresses/_table.html" if fragment else "addresses/index.html", view=view, page=page, cut=cut
-    )
+    return listing_.answer("addresses/index.html", "addresses/_table.html", cut=cut)
 
 
 @bp.get(f"/{ID}")

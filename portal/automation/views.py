@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from htmx_flask import request
 from sqlalchemy import select
 
 from portal.automation import listing
+from portal.automation.columns import columns
 from portal.automation.models import Run, RunState
 from portal.extensions import db
-from portal.lists import ID, Filter, View, page_of
+from portal.listings.listing import Listing
+from portal.lists import ID, Filter, View
 from portal.platforms.models import Platform
+from portal.presentation import address_of
 from portal.tenants.access import require_user
 
 bp = Blueprint("jobs", __name__, url_prefix="/jobs")
@@ -35,20 +38,17 @@ def index() -> ResponseReturnValue:
     )
     view = View.of_request("jobs.index", lambda values: (listing.NEWEST,), filters)
     state = RunState(view.get("state")) if view.get("state") else None
-    page = page_of(
+    opens = address_of("jobs.show")
+    listing_ = Listing(
+        _("Jobs"),
         view,
+        columns(platforms),
         lambda window: listing.rows(state, view.get("platform"), window),
         lambda run: (run.id,),
-        listing.count(state, view.get("platform")),
+        lambda: listing.count(state, view.get("platform")),
+        lambda run: opens(run.id),
     )
-    fragment = request.htmx and not request.htmx.history_restore_request
-    return render_template(
-        "jobs/_table.html" if fragment else "jobs/index.html",
-        view=view,
-        page=page,
-        platforms=platforms,
-        states=STATES,
-    )
+    return listing_.answer("jobs/index.html", "jobs/_table.html", platforms=platforms, states=STATES)
 
 
 @bp.get(f"/{ID}")

@@ -5,16 +5,20 @@ from __future__ import annotations
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_login import current_user
 from htmx_flask import request
 from sqlalchemy import func, select
 
-from portal.credentials import service
-from portal.credentials.forms import KINDS, CredentialForm
+from portal.credentials import listing, service
+from portal.credentials.columns import COLUMNS
+from portal.credentials.forms import CredentialForm
 from portal.credentials.models import Credential
 from portal.credentials.transport import checked_address
 from portal.extensions import db
-from portal.lists import SMALL_ID
+from portal.listings.listing import Listing
+from portal.lists import SMALL_ID, View
 from portal.platforms.models import Platform
+from portal.presentation import address_of
 from portal.tenants.access import require, require_user
 from portal.tenants.forms import ConfirmForm
 from portal.tenants.models import Role
@@ -25,8 +29,17 @@ bp.before_request(require_user)
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
-    credentials = db.session.scalars(select(Credential).order_by(Credential.name)).all()
-    return render_template("credentials/index.html", credentials=credentials, kinds=KINDS)
+    opens = address_of("credentials.edit") if current_user.may(Role.ADMIN) else None
+    listing_ = Listing(
+        _("Credentials"),
+        View.of_request("credentials.index", lambda values: (listing.BY_NAME,)),
+        COLUMNS,
+        listing.rows,
+        lambda credential: (credential.name,),
+        listing.count,
+        (lambda credential: opens(credential.id)) if opens else None,
+    )
+    return listing_.answer("credentials/index.html", "credentials/_table.html")
 
 
 @bp.get("/new")

@@ -7,18 +7,22 @@ from zoneinfo import ZoneInfo
 
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_login import login_required
 from htmx_flask import request
 from sqlalchemy import select
 
 from portal.automation import runs
 from portal.documents import asking, detail, listing
+from portal.documents.columns import columns
 from portal.documents.forms import FULFILMENT, STATES, filters, parse_order_id
 from portal.documents.page import document_page, path_fragment
 from portal.extensions import db
 from portal.http import not_found
-from portal.lists import ID, View, page_of
+from portal.listings.listing import Listing
+from portal.lists import ID, View
 from portal.platforms.models import Platform
+from portal.presentation import address_of
 from portal.tenants.session import current_tenant
 
 bp = Blueprint("documents", __name__, url_prefix="/documents")
@@ -38,23 +42,23 @@ def index() -> ResponseReturnValue:
     )
     wanted, zone = listing.wanted_of(view.values), ZoneInfo(current_tenant().time_zone)
     found = listing.find(wanted.search, list(platforms)) if wanted.search else None
-    page = page_of(
+    opens = address_of("documents.show")
+    listing_ = Listing(
+        _("Documents"),
         view,
+        columns(platforms),
         lambda window: listing.rows(wanted, window, zone, list(platforms), found),
         lambda row: listing.key_of(row, view.sort),
-        listing.count(wanted, zone, list(platforms), found),
+        lambda: listing.count(wanted, zone, list(platforms), found),
+        lambda row: opens(row.id),
     )
-    fragment = request.htmx and not request.htmx.history_restore_request
-    return render_template(
-        "documents/_table.html" if fragment else "documents/index.html",
-        view=view,
-        page=page,
-        wanted=wanted,
+    return listing_.answer(
+        "documents/index.html",
+        "documents/_table.html",
         cut=found is not None and found.cut,
         platforms=platforms,
         states=STATES,
         fulfilment=FULFILMENT,
-        now=datetime.now(UTC),
     )
 
 

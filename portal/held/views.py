@@ -8,16 +8,20 @@ from datetime import UTC, datetime
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from flask_login import login_required
-from htmx_flask import request
 from sqlalchemy import select
 
 from portal.documents.models import HeldOrder
 from portal.extensions import db
 from portal.held import listing, service
-from portal.lists import ID, View, page_of
+from portal.held.columns import columns
+from portal.listings.actions import Action
+from portal.listings.listing import Listing
+from portal.lists import ID, View
 from portal.platforms.models import Platform
+from portal.presentation import address_of
 from portal.sentences import say
 
 bp = Blueprint("held", __name__, url_prefix="/held")
@@ -34,19 +38,30 @@ def _signed_in() -> None:
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
+    return _listing().answer("held/index.html", "held/_table.html", most_at_once=service.MOST_AT_ONCE)
+
+
+@bp.post("/selection")
+def act() -> ResponseReturnValue:
+    """Try the ticked orders again, or all that match."""
+    return _listing().act()
+
+
+def _listing() -> Listing:
     view = View.of_request("held.index", lambda values: (listing.NEWEST,), listing.FILTERS)
     order_id = view.get("q")
-    page = page_of(view, lambda window: listing.rows(order_id, window), listing.key_of, listing.count(order_id))
-    fragment = request.htmx and not request.htmx.history_restore_request
-    return render_template(
-        "held/_table.html" if fragment else "held/index.html",
-        view=view,
-        page=page,
-        platforms=dict(db.session.execute(select(Platform.id, Platform.name)).all()),
-        causes=listing.CAUSES,
-        components=listing.COMPONENTS,
-        most_at_once=service.MOST_AT_ONCE,
-        now=datetime.now(UTC),
+    platforms = dict(db.session.execute(select(Platform.id, Platform.name)).all())
+    opens = address_of("held.show")
+    return Listing(
+        _("Held orders"),
+        view,
+        columns(platforms),
+        lambda window: listing.rows(order_id, window),
+        listing.key_of,
+        lambda: listing.count(order_id),
+        lambda row: opens(row.id),
+        (RETRY,),
+        "held.act",
     )
 
 
@@ -81,10 +96,24 @@ def retry(id: int) -> ResponseReturnValue:
 @bp.post("/retry")
 def retry_all() -> ResponseReturnValue:
     outcome = service.retry_all()
+    flash(_told(outcome), "success" if not outcome.held else "warning")
+    return redirect(url_for("held.index"))
+
+
+def _told(outcome: service.Outcome) -> str:
     became = ngettext("%(num)s order is a document now", "%(num)s orders are documents now", outcome.documents)
     still = ngettext("%(num)s is held still", "%(num)s are held still", outcome.held)
-    flash(f"{became}; {still}.", "success" if not outcome.held else "warning")
-    return redirect(url_for("held.index"))
+    return f"{became}; {still}."
+
+
+RETRY = Action(
+    "retry",
+    _l("Try again"),
+    "rotate",
+    service.MOST_AT_ONCE,
+    lambda ids: _told(service.retry_these(ids)),
+    _l("Each becomes a document where its reason has passed; else it stays held."),
+)
 
 
 def readable(payload: bytes) -> str:

@@ -9,16 +9,19 @@ from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from htmx_flask import request
+from flask_login import current_user
 
 from portal import csv_files, imports
 from portal.csv_files import Table
 from portal.extensions import db
 from portal.imports import ImportForm, Planned, UploadForm
-from portal.lists import ID, View, page_of
+from portal.listings.listing import Listing
+from portal.lists import ID, View
 from portal.masterdata import article_files, articles
+from portal.masterdata.article_columns import COLUMNS
 from portal.masterdata.article_forms import TAX_CLASSES, ArticleForm
 from portal.masterdata.models import Article
+from portal.presentation import address_of
 from portal.tenants.access import require, require_user
 from portal.tenants.models import Role
 
@@ -35,15 +38,17 @@ def index() -> ResponseReturnValue:
     view = View.of_request("articles.index", lambda values: articles.SORTS, articles.FILTERS)
     search = view.get("q")
     found, cut = articles.find(search) if search else (None, False)
-    page = page_of(view, lambda window: articles.rows(found, window), lambda row: (row.number,), articles.count(found))
-    fragment = request.htmx and not request.htmx.history_restore_request
-    return render_template(
-        "articles/_table.html" if fragment else "articles/index.html",
-        view=view,
-        page=page,
-        cut=cut,
-        tax_classes=TAX_CLASSES,
+    opens = address_of("articles.show") if current_user.may(Role.ADMIN) else None
+    listing = Listing(
+        _("Articles"),
+        view,
+        COLUMNS,
+        lambda window: articles.rows(found, window),
+        lambda row: (row.number,),
+        lambda: articles.count(found),
+        (lambda row: opens(row.id)) if opens else None,
     )
+    return listing.answer("articles/index.html", "articles/_table.html", cut=cut)
 
 
 @bp.get("/new")

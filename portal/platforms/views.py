@@ -20,10 +20,13 @@ from portal.automation.models import Run
 from portal.credentials.models import Credential
 from portal.errors import Refused, Unavailable
 from portal.extensions import db
-from portal.lists import SMALL_ID
-from portal.platforms import creation, importing, service
+from portal.listings.listing import Listing
+from portal.lists import SMALL_ID, View
+from portal.platforms import creation, importing, listing, service
+from portal.platforms.columns import COLUMNS
 from portal.platforms.forms import DisconnectForm, PlatformForm
 from portal.platforms.models import Connection, Platform
+from portal.presentation import address_of
 from portal.tenants.access import require, require_user
 from portal.tenants.forms import ConfirmForm
 from portal.tenants.models import Role
@@ -54,9 +57,19 @@ RETURNS = {
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
-    return render_template(
+    opens = address_of("platforms.show")
+    listing_ = Listing(
+        _("Platforms"),
+        View.of_request("platforms.index", lambda values: (listing.BY_NUMBER,)),
+        COLUMNS,
+        listing.rows,
+        lambda platform: (platform.number,),
+        listing.count,
+        lambda platform: opens(platform.id),
+    )
+    return listing_.answer(
         "platforms/index.html",
-        platforms=db.session.scalars(select(Platform).order_by(Platform.number)).all(),
+        "platforms/_table.html",
         has_credential=db.session.scalar(select(Credential.id).limit(1)) is not None,
     )
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from htmx_flask import request
+from flask_babel import ngettext
 
 from portal.documents import detail
 from portal.documents.models import Document
 from portal.documents.page import document_page
 from portal.extensions import db
 from portal.http import not_found
-from portal.lists import ID, SMALL_ID, Filter, View, page_of
+from portal.listings.actions import Action
+from portal.listings.listing import Listing
+from portal.lists import ID, SMALL_ID, Filter, View
+from portal.presentation import address_of
 from portal.shipments import carriers, listing, service, tracking
 from portal.shipments.carriers import CarrierInUse
+from portal.shipments.columns import COLUMNS
 from portal.shipments.forms import CarrierForm, RetryForm, ShipmentForm
 from portal.shipments.models import Carrier, MessageState, Shipment
 from portal.shipments.parcel import ShipmentRefused
@@ -40,20 +45,48 @@ FILTERS = (
 )
 
 
+def _report_again(ids: Sequence[int]) -> str:
+    sent = service.retry_these(ids)
+    return ngettext("%(num)s report is on its way again.", "%(num)s reports are on their way again.", sent)
+
+
+REPORT_AGAIN = Action(
+    "retry",
+    _l("Report again"),
+    "send",
+    service.MOST_AT_ONCE,
+    _report_again,
+    _l("Reports that failed are sent again as they are."),
+    lambda row: row.state == MessageState.FAILED,
+)
+
+
 @bp.get("/")
 def index() -> ResponseReturnValue:
+    return _listing().answer("shipments/index.html", "shipments/_table.html", states=STATES)
+
+
+@bp.post("/selection")
+def act() -> ResponseReturnValue:
+    """Report the ticked parcels again, or all that match and failed."""
+    return _listing().act()
+
+
+def _listing() -> Listing:
     view = View.of_request("shipments.index", lambda values: (listing.FAILED_FIRST,), FILTERS)
     state = MessageState(view.get("state")) if view.get("state") else None
     search = view.get("q") or ""
-    page = page_of(
+    opens = address_of("documents.show")
+    return Listing(
+        _("Parcels"),
         view,
+        COLUMNS,
         lambda window: listing.rows(state, search, window),
         lambda row: listing.key_of(row, view.sort),
-        listing.count(state, search),
-    )
-    fragment = request.htmx and not request.htmx.history_restore_request
-    return render_template(
-        "shipments/_table.html" if fragment else "shipments/index.html", view=view, page=page, states=STATES
+        lambda: listing.count(state, search),
+        lambda row: opens(row.document_id),
+        (REPORT_AGAIN,),
+        "shipments.act",
     )
 
 

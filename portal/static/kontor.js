@@ -37,6 +37,7 @@
     if (event.key === "j") step(1);
     if (event.key === "k") step(-1);
     if (event.key === "Enter" && event.target.matches("tr[data-href]")) event.target.querySelector("a[href]")?.click();
+    if (event.key === "x") event.target.closest("tr")?.querySelector("[form=selection][name=id]")?.click();
     if (event.key === "?") bootstrap.Modal.getOrCreateInstance(document.getElementById("keys")).show();
   });
   function step(by) {
@@ -100,6 +101,28 @@
 
   // A question that the page was opened with.
   document.querySelectorAll("dialog[data-ask]").forEach((question) => question.showModal());
+
+  // A menu closes by a click beside it and with Escape; while one is open, its list is not exchanged by itself.
+  const menus = () => document.querySelectorAll("details.dropdown[open]");
+  document.addEventListener("click", (event) => menus().forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; }));
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") menus().forEach((menu) => { menu.open = false; menu.querySelector("summary").focus(); });
+  });
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (event.detail.elt.id === "list" && event.detail.elt.querySelector("details[open], [name=id]:checked")) event.preventDefault();
+  });
+
+  // Rows are ticked one by one, or all of the page; how many are is said.
+  const boxes = () => [...document.querySelectorAll("[form=selection][name=id]")];
+  const count = () => {
+    const said = document.querySelector("[data-selected]"), ticked = boxes().filter((box) => box.checked).length;
+    said.textContent = ticked ? ticked + " " + said.dataset.selected : "";
+    document.querySelector("[data-select-page]").checked = ticked > 0 && ticked === boxes().length;
+  };
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-select-page]")) boxes().forEach((box) => { box.checked = event.target.checked; });
+    if (event.target.matches("[data-select-page], [form=selection][name=id]")) count();
+  });
 
   // A form that is on its way is not sent twice.
   document.addEventListener("submit", (event) => {

@@ -261,3 +261,27 @@ def look_at(page: Page, url: str, name: str, pictures: Path | None) -> list[str]
         if found:
             problems.append(f"{name} at {width}, {theme}:\n{walking.describe(found)}")
     return problems
+
+
+def test_columns_are_chosen_by_keyboard_and_rows_are_ticked(
+    installation: Installation, page: Page, ids: dict[str, str]
+) -> None:
+    page.goto(f"{installation.url}/held/")
+    page.locator("summary", has_text="Columns").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("checkbox", name="Cause").focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("columnheader", name="Cause")).to_have_count(0)
+    page.locator("summary", has_text="Columns").click()
+    page.keyboard.press("Escape")
+    expect(page.locator("details[open]")).to_have_count(0)
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    expect(page.get_by_role("status").filter(has_text="1 selected")).to_be_visible()
+    page.get_by_role("button", name="Try again: all that match").click()
+    expect(page.get_by_text(re.compile(r"^\d+ rows? match"))).to_be_visible()
+    page.get_by_role("link", name="Cancel").click()
+    page.locator("summary", has_text="Columns").click()
+    page.get_by_role("button", name="As at first").click()
+    expect(page.get_by_role("columnheader", name="Cause")).to_be_visible()

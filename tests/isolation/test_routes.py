@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.routing import Rule
+from werkzeug.test import TestResponse
 
 from tests.isolation.marked import Marked, everything
 
@@ -178,6 +181,53 @@ def test_nothing_of_a_neighbours_is_found(client_of, first, second, address):
     assert first.mark not in answer.text
     theirs = client_of(first.merchant).get(wanted, follow_redirects=True)
     assert first.mark in theirs.text, "its owner does not find it either"
+
+
+EXPORTED = [
+    "/documents/",
+    "/held/",
+    "/addresses/",
+    "/masterdata/articles/",
+    "/shipments/",
+    "/platforms/",
+    "/credentials/",
+    "/jobs/",
+]
+
+
+@pytest.mark.parametrize(
+    ("address", "table"), [("/held/selection", "held_order"), ("/shipments/selection", "shipment")]
+)
+@pytest.mark.parametrize("how", [{}, {"all": "1", "seen": "1"}])
+def test_no_action_on_rows_touches_a_neighbours(owner, browser, first, address, table, how):
+    before = everything(owner, first)
+    answer = browser.post(address, data={"action": "retry", "id": [str(first.id(table))], **how})
+    assert answer.status_code == 302
+    assert everything(owner, first) == before
+
+
+@pytest.mark.parametrize("address", EXPORTED)
+def test_no_file_of_a_list_holds_what_is_a_neighbours(client_of, first, second, address):
+    """Rows are read while the file is sent, when the request's own scope has ended."""
+    for kind in ("csv", "xlsx"):
+        own, theirs = (_content(client_of(each.merchant).get(f"{address}?export={kind}")) for each in (second, first))
+        assert first.mark in theirs and second.mark in own
+        assert first.mark not in own and second.mark not in theirs
+
+
+def _content(answer: TestResponse) -> str:
+    assert answer.status_code == 200
+    if answer.mimetype == "text/csv":
+        return answer.text
+    with zipfile.ZipFile(io.BytesIO(answer.data)) as book:
+        return "".join(book.read(name).decode() for name in book.namelist())
+
+
+def test_choosing_columns_leaves_a_neighbours_choice_alone(owner, browser, first, second):
+    before = everything(owner, first)
+    assert browser.post("/lists/columns", data={"list": "documents.index", "column": ["order"]}).status_code == 302
+    assert everything(owner, first) == before
+    assert any("documents.index" in row for row in everything(owner, second)["list_columns"])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,49 @@
+"""The columns of the list of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from flask_babel import lazy_gettext as _l
+from markupsafe import Markup
+
+from portal.automation.models import Run
+from portal.listings.columns import Column
+from portal.presentation import CAUSES, ago, number, state, word_of
+from portal.sentences import say
+
+
+def columns(platforms: Mapping[int, str]) -> tuple[Column, ...]:
+    """`platforms` are the tenant's names, by id."""
+    return (
+        Column("fetch", _l("Fetch"), lambda run: run.id, classes="num", heads=True),
+        Column("platform", _l("Platform"), lambda run: platforms.get(run.platform_id, "–")),
+        Column("started_by", _l("Started by"), lambda run: str(CAUSES.get(run.cause, run.cause))),
+        Column(
+            "state",
+            _l("State"),
+            lambda run: word_of(run.state),
+            _state,
+            beside=Column("problem", _l("Problem"), lambda run: say(run.problem)),
+        ),
+        Column("when", _l("When"), _when, lambda run: ago(_when(run))),
+        _figure("orders", _l("Orders"), lambda run: run.orders),
+        _figure("new", _l("New"), lambda run: run.created),
+        _figure("changed", _l("Changed"), lambda run: run.changed),
+        _figure("held", _l("Held"), lambda run: run.held),
+        _figure("attempt", _l("Attempt"), lambda run: run.attempt),
+    )
+
+
+def _figure(name: str, label: object, value: Callable[[Run], int]) -> Column:
+    return Column(name, label, value, lambda run: number(value(run)), classes="num")
+
+
+def _when(run: Run) -> datetime:
+    return run.ended_at or run.started_at or run.queued_at
+
+
+def _state(run: Run) -> Markup:
+    problem = Markup('<br><span class="text-secondary">{}</span>').format(say(run.problem)) if run.problem else ""
+    return Markup("<span>{}{}</span>").format(state(run.state), problem)

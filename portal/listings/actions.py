@@ -1,0 +1,31 @@
+"""What is done with several rows of a list at once: those that were ticked, or all that match its filters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from portal.lists import BIGGEST_INT
+
+
+@dataclass(frozen=True)
+class Action:
+    """An act on rows. `on` takes their ids, `most` at a time, and tells in a sentence what came of it.
+
+    `fits` says for which rows it is meant. `caution` is what to know before it is done to all that match.
+    """
+
+    name: str
+    label: Any
+    symbol: str
+    most: int
+    on: Callable[[Sequence[int]], str]
+    caution: Any
+    fits: Callable[[Any], bool] = lambda row: True
+
+
+def ids_of(typed: Sequence[str], most: int) -> list[int]:
+    """The ids that were ticked, `most` of them; what is no id is passed over."""
+    ids = (int(text) for text in typed if text.isdecimal() and text.isascii() and len(text) < 20)
+    return [id for id in dict.fromkeys(ids) if 0 < id <= BIGGEST_INT][:most]

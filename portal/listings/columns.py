@@ -1,0 +1,85 @@
+"""The columns of a list, declared once: the head, the cells, the file and the choice among them follow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask_login import current_user
+from markupsafe import Markup
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
+
+from portal.extensions import db
+from portal.listings.models import ListColumns
+from portal.scope import current_tenant_id
+
+# More columns than any list has.
+MOST_COLUMNS = 50
+LONGEST_NAME = 40
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a list.
+
+    `value` is what a file gets of a row: a text, a number, an amount, a moment or a day. `cell` is what the
+    page shows instead, where that is more. The column that `heads` the row leads to the row's page; like any
+    that is `fixed` it is always shown. `beside` is what a file holds beside it: the currency of an amount.
+    """
+
+    name: str
+    label: Any
+    value: Callable[[Any], Any]
+    cell: Callable[[Any], Any] | None = None
+    sort: str | None = None
+    classes: str = ""
+    hidden: bool = False
+    heads: bool = False
+    fixed: bool = False
+    beside: Column | None = None
+
+    @property
+    def always(self) -> bool:
+        return self.heads or self.fixed
+
+    @property
+    def opening(self) -> Markup:
+        """How each of its cells begins: written once a page."""
+        if self.heads:
+            return Markup('<th scope="row" class="{}">').format(self.classes)
+        return Markup('<td data-label="{}" class="{}">').format(self.label, self.classes)
+
+    @property
+    def closing(self) -> Markup:
+        return Markup("</th>") if self.heads else Markup("</td>")
+
+    @property
+    def shows(self) -> Callable[[Any], Any]:
+        """What the page shows of a row."""
+        return self.cell or self.value
+
+
+def chosen(columns: Sequence[Column], endpoint: str) -> tuple[Column, ...]:
+    """The columns that the user wants to see of a list. One that the list no longer has is passed over."""
+    own = ListColumns.user_id == current_user.id, ListColumns.endpoint == endpoint
+    kept = db.session.scalar(select(ListColumns.shown).where(*own))
+    if kept is None:
+        return tuple(column for column in columns if column.always or not column.hidden)
+    return tuple(column for column in columns if column.always or column.name in kept)
+
+
+def choose(endpoint: str, names: Iterable[str]) -> None:
+    """Keep which columns the user wants to see of a list."""
+    shown = sorted({name for name in names if name.isidentifier() and len(name) <= LONGEST_NAME})[:MOST_COLUMNS]
+    row = {"user_id": current_user.id, "endpoint": endpoint, "tenant_id": current_tenant_id(), "shown": shown}
+    keys = [ListColumns.user_id, ListColumns.endpoint]
+    db.session.execute(insert(ListColumns).on_conflict_do_update(index_elements=keys, set_={"shown": shown}), [row])
+
+
+def reset(endpoint: str) -> None:
+    """Show the user again what the list shows by itself."""
+    db.session.execute(
+        delete(ListColumns).where(ListColumns.user_id == current_user.id, ListColumns.endpoint == endpoint)
+    )

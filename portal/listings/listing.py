@@ -1,0 +1,97 @@
+"""A list as a page shows it: the rows its URL asks for, in the columns its reader has chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from flask import flash, redirect, render_template
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from htmx_flask import request
+
+from portal.http import not_found
+from portal.listings import export
+from portal.listings.actions import Action, ids_of
+from portal.listings.columns import Column, chosen
+from portal.lists import View, Window, page_of
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A list for this request.
+
+    `rows_in` reads a window, `key_of` names a row's key, `count` says how many rows there are, or None beyond
+    what lists count. `opens` tells where a row leads, if anywhere.
+    """
+
+    title: str
+    view: View
+    columns: Sequence[Column]
+    rows_in: Callable[[Window], Sequence[Any]]
+    key_of: Callable[[Any], tuple[Any, ...]]
+    count: Callable[[], int | None]
+    opens: Callable[[Any], str] | None = None
+    actions: Sequence[Action] = ()
+    acts_at: str = ""  # the endpoint that is sent the rows that were ticked
+
+    @cached_property
+    def shown(self) -> tuple[Column, ...]:
+        return chosen(self.columns, self.view.endpoint)
+
+    def answer(self, template: str, fragment: str, **more: Any) -> ResponseReturnValue:
+        """The page or the part of it that HTMX swaps; with ?export= the file of all the rows that match."""
+        kind = request.args.get("export")
+        if kind in export.KINDS:
+            return export.answer(kind, self.title, self.shown, self.every_page())
+        part = request.htmx and not request.htmx.history_restore_request
+        page = page_of(self.view, self.rows_in, self.key_of, self.count())
+        return render_template(
+            fragment if part else template, listing=self, view=self.view, page=page, exports=export.KINDS, **more
+        )
+
+    def actions_on(self, rows: Sequence[Any]) -> list[Action]:
+        """The actions that are meant for any of these rows."""
+        return [action for action in self.actions if any(map(action.fits, rows))]
+
+    @property
+    def act_url(self) -> str:
+        """Where ticked rows are sent, with the filters that stand for all that match."""
+        return replace(self.view, endpoint=self.acts_at).url()
+
+    def act(self) -> ResponseReturnValue:
+        """Do what was asked with the ticked rows; with all that match only once their number was seen."""
+        action = next((each for each in self.actions if each.name == request.form.get("action")), None)
+        if action is None:
+            raise not_found()
+        if "all" not in request.form:
+            ids = ids_of(request.form.getlist("id"), action.most)
+        elif "seen" in request.form:
+            ids = self._fitting(action)[: action.most]
+        else:
+            matching = len(self._fitting(action))
+            return render_template("listings/all.html", listing=self, view=self.view, action=action, matching=matching)
+        flash(action.on(ids) if ids else _("Nothing is selected."), "info")
+        return redirect(self.view.url())
+
+    def _fitting(self, action: Action) -> list[int]:
+        """The ids of all rows that match and that the action is meant for, in the list's order."""
+        return [row.id for read in self.every_page() for row in read() if action.fits(row)]
+
+    def every_page(self) -> Iterator[Callable[[], Sequence[Any]]]:
+        """All the rows that match, in the list's order: each step reads some when it is called."""
+        window: Window | None = Window(self.view.sort, rows=export.ROWS_AT_ONCE)
+
+        def read() -> Sequence[Any]:
+            nonlocal window
+            assert window is not None
+            found = self.rows_in(window)
+            rows = found[: window.rows]
+            more = len(found) > window.rows
+            window = Window(window.sort, self.key_of(rows[-1]), rows=window.rows) if more else None
+            return rows
+
+        while window is not None:
+            yield read
