@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
+from flask_babel import format_currency, format_decimal
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from sqlalchemy import select
@@ -192,10 +193,13 @@ class _Counting:
 def _tax_of(draft: Draft) -> str:
     if draft.tax is None:
         return "–"
+    # A code often ends with its rate, “AT 20”: a colon keeps the two apart.
     rates = dict.fromkeys(
-        f"{line.tax_code} {line.tax_rate.normalize():f} %".strip() for line in draft.lines if line.tax_rate is not None
+        f"{f'{line.tax_code}: ' if line.tax_code else ''}{format_decimal(line.tax_rate)} %"
+        for line in draft.lines
+        if line.tax_rate is not None
     )
-    return f"{draft.tax} {draft.order.currency} ({', '.join(rates) or '–'})"
+    return f"{format_currency(draft.tax, draft.order.currency)} ({', '.join(rates) or '–'})"
 
 
 def _outcome_of(outcome: Held | NotWanted) -> Described:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from unicodedata import combining, normalize
 
 from babel import Locale
 from flask_babel import get_locale
@@ -19,6 +20,15 @@ def is_country(code: str) -> bool:
 def country_name(code: str) -> str:
     """The country's name, or the code where it is none."""
     return str(_names().get(code, code))
+
+
+def by_name(codes: Iterable[str]) -> list[tuple[str, str]]:
+    """Countries and their names in the order a reader looks for them: Dänemark stands before Deutschland."""
+    return sorted(((code, country_name(code)) for code in codes), key=lambda pair: _without_marks(pair[1]))
+
+
+def _without_marks(name: str) -> str:
+    return "".join(letter for letter in normalize("NFKD", name.casefold()) if not combining(letter))
 
 
 def _names() -> Mapping[str, str]:

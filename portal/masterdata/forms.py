@@ -13,7 +13,7 @@ from wtforms.widgets import TextInput
 
 from portal.addresses.numbers import YEARS
 from portal.masterdata import eu_rates
-from portal.masterdata.countries import country_name, is_country
+from portal.masterdata.countries import by_name, is_country
 from portal.masterdata.models import TaxClass
 from portal.masterdata.periods import Rate
 from portal.masterdata.service import LONGEST_CODE, LONGEST_NAME
@@ -93,8 +93,7 @@ class RateForm(Form):
 
     def show_choices(self) -> None:
         """What can be chosen, apart from tax codes."""
-        names = sorted(((code, country_name(code)) for code in eu_rates.COUNTRIES), key=lambda pair: pair[1])
-        self.country.choices = choices([*names, ("", _("Another country"))])
+        self.country.choices = choices([*by_name(eu_rates.COUNTRIES), ("", _("Another country"))])
         self.tax_class.choices = choices((tax_class.value, label) for tax_class, label in TAX_CLASSES.items())
 
     def show(self, rate: Rate) -> None:

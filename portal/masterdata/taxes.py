@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from datetime import datetime
 
 from flask import flash, redirect, render_template, url_for
@@ -19,7 +18,7 @@ from portal.extensions import db
 from portal.lists import SMALL_ID, Filter, View, page_of
 from portal.masterdata import eu_rates, rates, service
 from portal.masterdata.blueprint import bp
-from portal.masterdata.countries import country_name, is_country
+from portal.masterdata.countries import by_name, country_name, is_country
 from portal.masterdata.forms import TAX_CLASSES, CodeForm, RateForm, SettingsForm
 from portal.masterdata.models import TaxCode, TaxRate, TaxSettings
 from portal.masterdata.periods import Difference, Step
@@ -98,7 +97,7 @@ def tax_rates() -> ResponseReturnValue:
         "masterdata/_rates.html" if fragment else "masterdata/rates.html",
         view=view,
         page=page,
-        countries=_by_name(rates.countries()),
+        countries=by_name(rates.countries()),
         country_name=country_name,
         tax_classes=TAX_CLASSES,
         today=datetime.now(get_timezone()).date(),
@@ -267,7 +266,7 @@ def _eu_page(problem: str | None = None) -> str:
         "masterdata/eu.html",
         problem=problem,
         differs=any(difference.step != Step.SAME for difference in found),
-        countries=sorted(by_country.items(), key=lambda pair: country_name(pair[0])),
+        countries=[(code, by_country[code]) for code, _name in by_name(by_country)],
         country_name=country_name,
         tax_classes=TAX_CLASSES,
         looked_up=eu_rates.LOOKED_UP,
@@ -281,7 +280,7 @@ def _taxes_page(form: SettingsForm, row: TaxSettings, trial: Trial | None = None
 
 def _offer(form: SettingsForm, row: TaxSettings) -> None:
     known = {*eu_rates.COUNTRIES, *rates.countries(), row.home_country} - {""}
-    form.home_country.choices = choices([("", _("None: no tax is computed")), *_by_name(known)])
+    form.home_country.choices = choices([("", _("None: no tax is computed")), *by_name(known)])
     offered = service.offered_codes(row.reverse_charge_code_id, row.export_code_id, row.collected_code_id)
     for field in (form.reverse_charge_code, form.export_code, form.collected_code):
         field.choices = choices([(0, "–"), *((code.id, _named(code)) for code in offered)])
@@ -290,10 +289,6 @@ def _offer(form: SettingsForm, row: TaxSettings) -> None:
 def _chosen(field: SelectField) -> str:
     """What a field's choice is called, for those who may only look."""
     return next(str(label) for value, label, *_rest in field.iter_choices() if value == field.data)
-
-
-def _by_name(countries: Iterable[str]) -> list[tuple[str, str]]:
-    return sorted(((code, country_name(code)) for code in countries), key=lambda pair: pair[1])
 
 
 def _named(code: TaxCode) -> str:

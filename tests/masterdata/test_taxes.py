@@ -13,6 +13,7 @@ from sqlalchemy import event, func, select
 
 from portal.extensions import db
 from portal.masterdata import eu_rates, rates, service
+from portal.masterdata.countries import by_name
 from portal.masterdata.models import TaxClass, TaxCode, TaxRate, TaxSettings
 from portal.masterdata.periods import Rate, Step
 
@@ -396,3 +397,9 @@ class TestSettings:
         assert page.grid["Home country"] == "None: no tax is computed"
         assert page.grid["Tax code for exports"] == "–"
         assert clerk.browser.post("/masterdata/taxes", data=HOME).status_code == 403
+
+
+def test_countries_stand_where_a_german_reader_looks_for_them(app):
+    with app.test_request_context("/", headers={"Accept-Language": "de"}):
+        names = [name for _code, name in by_name(["ES", "AT", "DE", "DK", "NL", "PL"])]
+    assert names == ["Dänemark", "Deutschland", "Niederlande", "Österreich", "Polen", "Spanien"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from flask_babel import force_locale
 from sqlalchemy import delete, select, text
 
 from portal import tables
@@ -310,5 +311,9 @@ class TestTryingOut:
 
             trial = try_out([found], tax_at_home)
             assert list(trial.counts) == ["1 the same", "2 with other tax"]
-            assert trial.changed[0].differences[0].after == "3.19 EUR (3 19 %)"
+            assert trial.changed[0].differences[0].after == "€3.19 (3: 19 %)"
+            with force_locale("de"):
+                assert (
+                    try_out([found], tax_at_home).changed[0].differences[0].after == "3,19\N{NO-BREAK SPACE}€ (3: 19 %)"
+                )
             assert db.session.scalars(select(TaxCode).where(TaxCode.code == "3")).all() == []
