@@ -28,6 +28,10 @@ RULES = {
 }
 # Rows are alike: of a long table axe reads the first ones.
 LOOKED_INTO = {"include": ["html"], "exclude": ["tbody tr:nth-child(n+11)"]}
+# On a phone a cell sets its pieces beside each other, each as narrow as it can be: it must be one piece.
+CROWDED = """() => [...document.querySelectorAll(".table-cards [data-label]")]
+    .filter((cell) => [...cell.childNodes].filter((piece) => piece.textContent.trim()).length > 1)
+    .map((cell) => cell.textContent.trim()).slice(0, 3)"""
 KINDS = ("plain", "several", "business", "discount", "gift", "shipping", "pln", "gbp", "fba", "replacement")
 
 PAGES = {
@@ -229,6 +233,17 @@ def test_article_numbers_are_offered_while_one_is_typed(
     expect(page.get_by_text("The assignment is removed.")).to_be_visible()
 
 
+def test_a_dry_run_and_a_question_have_the_focus(installation: Installation, page: Page, ids: dict[str, str]) -> None:
+    page.set_viewport_size({"width": PHONE, "height": 900})
+    page.goto(f"{installation.url}/platforms/{ids['platform']}/defaults")
+    page.get_by_role("button", name="Try out").click()
+    expect(page.get_by_role("region", name="Dry run")).to_be_focused()
+    page.goto(f"{installation.url}/platforms/{ids['platform']}?import=ask")
+    expect(page.get_by_role("link", name="No", exact=True)).to_be_focused()
+    question, words = page.get_by_role("dialog").bounding_box(), page.locator("dialog .card-body").bounding_box()
+    assert question and words and question["height"] - words["height"] < 50, "the question is as high as its words"
+
+
 @pytest.fixture
 def complaints() -> list[str]:
     """A link that is not known answers 410, a step that makes no sense 422: the console names both errors."""
@@ -255,6 +270,8 @@ def look_at(page: Page, url: str, name: str, pictures: Path | None) -> list[str]
             page.screenshot(path=pictures / f"{name}-{width}-{theme}.png", full_page=True)
         if page.evaluate("document.documentElement.scrollWidth") > width:
             problems.append(f"{name} at {width}: scrolls sideways")
+        if width == PHONE and (crowded := page.evaluate(CROWDED)):
+            problems.append(f"{name} at {width}: cells of several pieces squeeze them: {crowded}")
         if (width, theme) not in judged:
             continue
         found = page.evaluate("([where, rules]) => axe.run(where, rules)", [LOOKED_INTO, RULES])["violations"]
