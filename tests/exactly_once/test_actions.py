@@ -97,7 +97,7 @@ def test_one_order_is_asked_for_by_its_number(stocked: Shop) -> None:
     assert severity == Severity.WARNING and "028-0000000-0000000" in text
 
 
-@pytest.mark.parametrize("area", ["platforms", "documents"])
+@pytest.mark.parametrize("area", ["documents"])
 def test_a_failed_report_is_sent_again(shop: Shop, area: str) -> None:
     shop.place()
     shop.settle()
@@ -140,7 +140,7 @@ def test_what_one_record_is_refused_the_others_go_on(stocked: Shop) -> None:
     stocked.check_documents()
 
 
-@pytest.mark.parametrize("commit", [1, 3, 4])
+@pytest.mark.parametrize("commit", [1, 4])
 def test_killed_on_the_way_another_worker_goes_on(stocked: Shop, commit: int) -> None:
     id = start(stocked, Step("refresh"), Step("retry_held"), Step("refresh"))
     assert stocked.work(children.Step(TASK, "after", COMMIT, commit))

@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import Engine, select, text
 
 from jobs.queues import queue
-from portal.automation.runs import LOCK_CLASS
+from portal.automation.claims import Claimed
 from portal.cloud.locks import COLLECTOR
 from portal.documents.models import Document
 from portal.extensions import db
@@ -49,7 +49,7 @@ def test_a_person_the_scheduler_and_an_event_ask_at_once(shop: Shop) -> None:
 def test_a_fetch_that_was_given_up_for_dead_goes_on(shop: Shop) -> None:
     """Its hold on the run breaks and another worker does it all; then it wakes up and goes on where it was."""
     shop.place(count=40)
-    sleeper = _sleeper(shop, Step(FETCH, "after", COMMIT, 3, then="wait"), LOCK_CLASS)
+    sleeper = _sleeper(shop, Step(FETCH, "after", COMMIT, 3, then="wait"), Claimed.RUN)
     shop.settle(page_orders=PAGE)
     shop.check_documents()
     let_go_on(shop.app)
@@ -63,7 +63,7 @@ def test_a_fetch_that_was_given_up_for_dead_goes_on(shop: Shop) -> None:
 def test_two_write_the_same_page_at_the_same_moment(shop: Shop) -> None:
     """The one holds the number ranges until it commits, so the other one waits, and then finds its documents."""
     shop.place(count=40)
-    sleeper = _sleeper(shop, Step(FETCH, "before", COMMIT, 4, then="wait"), LOCK_CLASS)
+    sleeper = _sleeper(shop, Step(FETCH, "before", COMMIT, 4, then="wait"), Claimed.RUN)
     _queue_fetch(shop)
     other = start_worker(page_orders=PAGE)
     _until(lambda: _somebody_waits_for_a_row(shop))
