@@ -152,7 +152,7 @@ class TaskForm(TriggerForm):
     active = BooleanField(_l("Active"), default=True, description=_l("Off: it rests until it is switched on again."))
     schemas = FieldList(SelectField(_l("Schema"), coerce=int), min_entries=MOST_ACTIONS, max_entries=MOST_ACTIONS)
     conditions = FieldList(
-        SelectField(_l("Runs"), choices=[SelectChoice(one.value, label) for one, label in CONDITIONS.items()]),
+        SelectField(_l("Condition"), choices=[SelectChoice(one.value, label) for one, label in CONDITIONS.items()]),
         min_entries=MOST_ACTIONS,
         max_entries=MOST_ACTIONS,
     )
