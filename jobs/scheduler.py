@@ -21,7 +21,7 @@ from sqlalchemy.exc import DBAPIError
 from jobs.queues import enqueue
 from portal.automation import actions, runs, tasks
 from portal.automation.claims import Claimed, is_unclaimed
-from portal.automation.models import ActionRun, Run, RunState, TaskRun
+from portal.automation.models import IN_FLIGHT, ActionRun, Run, TaskRun
 from portal.extensions import db, redis
 from portal.platforms.models import Platform
 from portal.scope import tenant
@@ -119,7 +119,7 @@ def _revive_runs() -> None:
                 continue
             with tenant(tenant_id):
                 run = db.session.get(model, run_id)
-                if run is None or run.state not in (RunState.QUEUED, RunState.RUNNING):
+                if run is None or run.state not in IN_FLIGHT:
                     continue
                 if run.attempt >= MOST_ATTEMPTS:
                     fail(run)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import structlog
 from flask_babel import gettext as _
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from jobs.queues import enqueue
 from portal.automation.areas import Area, Outcome, Preset, Scope, Step
-from portal.automation.claims import Claimed, claim
-from portal.automation.models import ActionMessage, ActionRun, RunState, Schema, Severity
+from portal.automation.claims import Claimed, begin, claim
+from portal.automation.models import IN_FLIGHT, ActionMessage, ActionRun, RunState, Schema, Severity
 from portal.automation.registry import AREAS
 from portal.errors import Refused, Unavailable
 from portal.extensions import db
@@ -32,7 +30,6 @@ MOST_MESSAGES = 1_000
 MOST_SHOWN = 200
 # Up to so many records are counted before the work begins.
 MOST_EXPECTED = 100_000
-IN_FLIGHT = (RunState.QUEUED, RunState.RUNNING)
 
 
 class NameTaken(Refused):
@@ -182,18 +179,7 @@ def _write_down(run: ActionRun, preset: Preset, id: int, called: str, outcome: O
 
 
 def _begin(run_id: int) -> ActionRun | None:
-    run = db.session.scalar(
-        update(ActionRun)
-        .where(ActionRun.id == run_id, ActionRun.state.in_(IN_FLIGHT))
-        .values(
-            state=RunState.RUNNING,
-            attempt=ActionRun.attempt + 1,
-            worker=f"{socket.gethostname()}:{os.getpid()}",
-            started_at=func.coalesce(ActionRun.started_at, func.now()),
-        )
-        .returning(ActionRun)
-    )
-    db.session.commit()  # seen as running, and by whom, before the work begins
+    run = begin(ActionRun, run_id)
     if run is not None and not run.done:
         scope = Scope.of_json(run.scope)
         counted = AREAS[run.area].count(scope, MOST_EXPECTED)

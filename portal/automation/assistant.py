@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
-from htmx_flask import request as htmx_request
+from htmx_flask import request
 from sqlalchemy import select
 
 from portal.automation import actions, listing
@@ -46,7 +46,7 @@ class Chosen:
 def index() -> ResponseReturnValue:
     view = View.of_request("actions.index", lambda values: (listing.NEWEST_ACTIONS,))
     page = page_of(view, listing.action_rows, lambda run: (run.id,), listing.count_actions())
-    fragment = htmx_request.htmx and not htmx_request.htmx.history_restore_request
+    fragment = request.htmx and not request.htmx.history_restore_request
     return render_template(
         "actions/_table.html" if fragment else "actions/index.html",
         view=view,

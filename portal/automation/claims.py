@@ -6,13 +6,19 @@ claims has lost its worker, at once and without a time-out.
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
+from typing import Any, TypeVar
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
+from portal.automation.models import IN_FLIGHT, ActionRun, Run, RunState, TaskRun
 from portal.extensions import db
+
+T = TypeVar("T", Run, ActionRun, TaskRun)
 
 
 class Claimed(IntEnum):
@@ -40,3 +46,21 @@ def is_unclaimed(table: Claimed, id: int) -> bool:
     """True if nobody works on the row at this moment."""
     with claim(table, id) as free:
         return free
+
+
+def begin(model: type[T], id: int, **more: Any) -> T | None:
+    """Mark what we claimed as running, by us and once more; None where it has ended. Commits."""
+    run: T | None = db.session.scalar(
+        update(model)
+        .where(model.id == id, model.state.in_(IN_FLIGHT))
+        .values(
+            state=RunState.RUNNING,
+            attempt=model.attempt + 1,
+            worker=f"{socket.gethostname()}:{os.getpid()}",
+            started_at=func.coalesce(model.started_at, func.now()),
+            **more,
+        )
+        .returning(model)
+    )
+    db.session.commit()  # seen as running, and by whom, before the work begins
+    return run

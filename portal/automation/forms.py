@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from flask import request
@@ -20,7 +19,7 @@ from wtforms import (
 from wtforms.validators import DataRequired, Length, NumberRange, Optional
 
 from portal.automation.areas import Area, Scope, ScopeKind, Step
-from portal.lists import BIGGEST_INT
+from portal.listings.actions import ids_of
 from portal.platforms.forms import LARGEST_NUMBER
 from portal.typed import Form, choices, one_line
 
@@ -59,7 +58,7 @@ class ScopeForm(_Step):
 
     def __init__(self, area: Area) -> None:
         self.area = area
-        self.ids = _ids(request.values.getlist("ids"))
+        self.ids = tuple(sorted(ids_of(request.values.getlist("ids"), MOST_SELECTED)))
         super().__init__()
         offered = [kind for kind in KINDS if kind != ScopeKind.SELECTION or self.ids]
         self.kind.choices = choices((kind.value, KINDS[kind]) for kind in offered)
@@ -141,8 +140,3 @@ class SchemaForm(Form):
 
 def _whole(typed: str) -> bool:
     return typed.isascii() and typed.isdigit() and len(typed) <= len(str(LARGEST_NUMBER))
-
-
-def _ids(typed: Sequence[str]) -> tuple[int, ...]:
-    found = (int(id) for id in typed[:MOST_SELECTED] if id.isascii() and id.isdigit() and len(id) < 20)
-    return tuple(sorted({id for id in found if id <= BIGGEST_INT}))

@@ -25,6 +25,9 @@ class RunState(StrEnum):
     STOPPED = "stopped"  # by a person: only area actions can be
 
 
+IN_FLIGHT = (RunState.QUEUED, RunState.RUNNING)
+
+
 class Severity(StrEnum):
     """How bad it is. A warning is passing or expected; an error asks for a person."""
 

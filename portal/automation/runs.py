@@ -5,21 +5,19 @@ A running run's worker claims it (portal/automation/claims.py): a run that nobod
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import structlog
 from psycopg.errors import LockNotAvailable
-from sqlalchemy import func, select, text, update
+from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 
 from jobs.queues import enqueue
-from portal.automation.claims import Claimed, claim
-from portal.automation.models import Run, RunState
+from portal.automation.claims import Claimed, begin, claim
+from portal.automation.models import IN_FLIGHT, Run, RunState
 from portal.extensions import db
 from portal.platforms.models import Platform
 from portal.scope import current_tenant_id
@@ -35,7 +33,7 @@ def start_fetch(platform: Platform, cause: str) -> Run:
 
     While one is queued or running no second is made: that one looks once more before it ends.
     """
-    in_flight = (Run.platform_id == platform.id, Run.state.in_((RunState.QUEUED, RunState.RUNNING)))
+    in_flight = (Run.platform_id == platform.id, Run.state.in_(IN_FLIGHT))
     run: Run | None
     try:
         with db.session.begin_nested():
@@ -65,7 +63,7 @@ def start_fetch(platform: Platform, cause: str) -> Run:
 def claimed(run_id: int) -> Iterator[Run | None]:
     """The run, as ours until the block ends or this process dies; None where another worker has it or it has ended."""
     with claim(Claimed.RUN, run_id) as ours:
-        yield _begin(run_id) if ours else None
+        yield begin(Run, run_id, again=False) if ours else None
 
 
 def end(run: Run) -> bool:
@@ -96,20 +94,3 @@ def fail_lost(run: Run) -> None:
     """Give the run up: it was begun again and again, and its worker died each time."""
     gone = sentence("The run was begun %(times)s times and its worker died or failed each time.", times=run.attempt)
     fail(run, kept(gone))
-
-
-def _begin(run_id: int) -> Run | None:
-    run = db.session.scalar(
-        update(Run)
-        .where(Run.id == run_id, Run.state.in_((RunState.QUEUED, RunState.RUNNING)))
-        .values(
-            state=RunState.RUNNING,
-            attempt=Run.attempt + 1,
-            worker=f"{socket.gethostname()}:{os.getpid()}",
-            started_at=func.coalesce(Run.started_at, func.now()),
-            again=False,
-        )
-        .returning(Run)
-    )
-    db.session.commit()  # seen as running, and by whom, before the work begins
-    return run

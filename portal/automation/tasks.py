@@ -6,8 +6,6 @@ machine was off, is one start and not one for each time missed.
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,15 +13,15 @@ from zoneinfo import ZoneInfo
 
 import structlog
 from flask_babel import gettext as _
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from jobs.queues import enqueue
 from portal.automation import actions
 from portal.automation.areas import Scope, Step
-from portal.automation.claims import Claimed, claim
-from portal.automation.models import ActionRun, Condition, RunState, Schema, Task, TaskAction, TaskRun
+from portal.automation.claims import Claimed, begin, claim
+from portal.automation.models import IN_FLIGHT, ActionRun, Condition, RunState, Schema, Task, TaskAction, TaskRun
 from portal.automation.registry import AREAS
 from portal.automation.triggers import Trigger, TriggerKind, Window
 from portal.errors import Refused
@@ -34,7 +32,6 @@ from portal.tenants.models import Tenant
 
 log = structlog.get_logger()
 
-IN_FLIGHT = (RunState.QUEUED, RunState.RUNNING)
 # How many runs a task's page shows.
 MOST_RUNS = 50
 
@@ -161,7 +158,7 @@ def start_due(task_id: int) -> None:
 def carry_out(run_id: int) -> None:
     """Do the run from where it stands to its end, or leave it to the worker that is doing it already."""
     with claim(Claimed.TASK_RUN, run_id) as ours:
-        run = _begin(run_id) if ours else None
+        run = begin(TaskRun, run_id) if ours else None
         if run is None:
             return
         while run.position < len(run.plan):
@@ -229,22 +226,6 @@ def _holds(condition: Condition, run: TaskRun, just_before: ActionRun | None) ->
         Condition.WARNINGS: run.warnings > 0,
         Condition.ERRORS: run.errors > 0,
     }[condition]
-
-
-def _begin(run_id: int) -> TaskRun | None:
-    run = db.session.scalar(
-        update(TaskRun)
-        .where(TaskRun.id == run_id, TaskRun.state.in_(IN_FLIGHT))
-        .values(
-            state=RunState.RUNNING,
-            attempt=TaskRun.attempt + 1,
-            worker=f"{socket.gethostname()}:{os.getpid()}",
-            started_at=func.coalesce(TaskRun.started_at, func.now()),
-        )
-        .returning(TaskRun)
-    )
-    db.session.commit()  # seen as running, and by whom, before the work begins
-    return run
 
 
 def _end(run: TaskRun) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from portal.automation import runs
 from portal.automation.areas import Area, Outcome, Preset
-from portal.automation.models import Run, RunState
+from portal.automation.models import IN_FLIGHT, Run, RunState
 from portal.credentials.cloud import Cloud
 from portal.documents import asking, fetch
 from portal.documents.asking import Whereabouts
@@ -38,7 +38,7 @@ def download(platform: Platform, arguments: Mapping[str, Any]) -> Outcome:
     db.session.commit()
     fetch.carry_out(run.id)
     db.session.refresh(run)
-    while run.state in (RunState.QUEUED, RunState.RUNNING):
+    while run.state in IN_FLIGHT:
         time.sleep(LOOK_SECONDS)
         db.session.rollback()
         fetch.carry_out(run.id)  # where its worker has died meanwhile

@@ -36,6 +36,17 @@ def schemas(desk):
         return db.session.scalars(select(Schema).order_by(Schema.name)).all()
 
 
+def done(desk, step):
+    """The id of a run of this step with all platforms, which a worker has done."""
+    with desk.inside():
+        run = actions.start(AREAS["platforms"], Scope(), [step], None)
+        db.session.commit()
+        id = run.id
+    with desk.app.app_context():
+        run_actions(desk.merchant.tenant_id, id)
+    return id
+
+
 def refused(desk, path, **query):
     answer = desk.browser.get(path, query_string=query)
     assert answer.status_code == 422, answer.text
@@ -120,12 +131,7 @@ class TestRunning:
 
     def test_what_is_said_of_a_record_leads_to_it(self, desk):
         platform = desk.platform(reference=None)
-        with desk.inside():
-            run = actions.start(AREAS["platforms"], Scope(), [Step("download")], None)
-            db.session.commit()
-            id = run.id
-        with desk.app.app_context():
-            run_actions(desk.merchant.tenant_id, id)
+        id = done(desk, Step("download"))
         page = desk.open(f"/actions/{id}")
         assert page.rows[0][:3] == ["Amazon", "Error", "Download documents from the platform"]
         assert "not known to the cloud yet" in page.rows[0][3]
@@ -135,24 +141,14 @@ class TestRunning:
         monkeypatch.setattr(actions, "MOST_MESSAGES", 2)
         for number in range(3):
             desk.platform(f"Shop {number}", None)
-        with desk.inside():
-            run = actions.start(AREAS["platforms"], Scope(), [Step("download")], None)
-            db.session.commit()
-            id = run.id
-        with desk.app.app_context():
-            run_actions(desk.merchant.tenant_id, id)
+        id = done(desk, Step("download"))
         with desk.inside():
             assert db.session.get_one(ActionRun, id).errors == 3
             assert db.session.scalar(select(func.count()).select_from(ActionMessage)) == 2
 
     def test_a_preset_that_is_no_more_fails_the_run_in_words(self, desk):
         desk.platform()
-        with desk.inside():
-            run = actions.start(AREAS["platforms"], Scope(), [Step("print")], None)
-            db.session.commit()
-            id = run.id
-        with desk.app.app_context():
-            run_actions(desk.merchant.tenant_id, id)
+        id = done(desk, Step("print"))
         assert runs(desk)[0].state == RunState.FAILED
         assert "There is no action “print” any more." in desk.open(f"/actions/{id}").words
 
