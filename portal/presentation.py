@@ -136,7 +136,13 @@ NAVIGATION = (
 
 
 # Parts whose pages belong to the line of another part.
-BELONGS_TO = {"actions": "jobs", "articles": "masterdata", "assignments": "platforms", "creation": "platforms"}
+BELONGS_TO = {
+    "actions": "jobs",
+    "articles": "masterdata",
+    "assignments": "platforms",
+    "creation": "platforms",
+    "services": "tasks",
+}
 
 
 def init_app(app: Flask) -> None:
