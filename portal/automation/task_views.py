@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload, selectinload
 
@@ -142,7 +143,12 @@ def in_words(task: Task) -> str:
     """When a task starts, for a person."""
     times = ", ".join(clock(at) for at in task.times)
     if task.kind == TriggerKind.CONTINUOUS:
-        words = _("Continuously, %(minutes)s minutes between two runs", minutes=task.pause_minutes)
+        words = ngettext(
+            "Continuously, %(minutes)s minute between two runs",
+            "Continuously, %(minutes)s minutes between two runs",
+            task.pause_minutes,
+            minutes=task.pause_minutes,
+        )
         if task.window_begin is not None and task.window_end is not None:
             begin, end = clock(task.window_begin), clock(task.window_end)
             words += ", " + _("from %(begin)s until %(end)s", begin=begin, end=end)
