@@ -135,13 +135,21 @@ def lost(jobs: Sequence[tuple[Job, str]]) -> list[bool]:
 
 def waiting(name: str) -> list[Job]:
     """What waits on a queue: first what has a place there, in order, then what stands in line for one."""
-    in_line = [
-        job
-        for line, owner in sorted(turns.lines(redis()))
-        if line == name
-        for job in turns.in_line(redis(), line, owner)
-    ]
-    return [*(Job(str(job.func_name), tuple(job.args)) for job in queue(name).jobs), *map(Job.of, in_line)]
+    placed = (Job(str(job.func_name), tuple(job.args)) for job in queue(name).jobs)
+    return [*placed, *(job for jobs in in_line(name).values() for job in jobs)]
+
+
+def in_line(name: str) -> dict[str, list[Job]]:
+    """What stands in line for a place on a queue, by its owner."""
+    owners = sorted(owner for line, owner in turns.lines(redis()) if line == name)
+    return {owner: [Job.of(job) for job in turns.in_line(redis(), name, owner)] for owner in owners}
+
+
+def remove(name: str) -> None:
+    """End the workers that serve only this queue after the job in hand, and forget what waits there."""
+    end_workers(name)
+    clear(name)
+    queue(name).delete()
 
 
 def clear(name: str) -> None:

@@ -6,12 +6,13 @@ by GET and without a CSRF token. Both are put right here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Flask, Response, abort, current_app, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
-from rq import Worker
+from rq import Queue, Worker
 from rq.exceptions import NoSuchJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
@@ -19,10 +20,12 @@ from rq.worker import BaseWorker
 from rq_dashboard import web
 from werkzeug.exceptions import NotFound
 
+from jobs.queues import in_line
 from portal.extensions import login
 from portal.tenants.models import Role
 
 PREFIX = "/operations"
+ITS_QUEUES = web.serialize_queues
 CHANGES_BY_GET = "rq_dashboard.requeue_all"
 
 # Its pages are made of inline scripts and of templates compiled in the browser.
@@ -54,11 +57,20 @@ def init_app(app: Flask) -> None:
     app.config["RQ_DASHBOARD_DISABLE_DELETE"] = True
     web.config.serializer = JSONSerializer
     web.Job, web.Worker = JSONJob, JSONWorker
+    web.serialize_queues = _with_lines
     web.setup_rq_connection(app)
     app.before_request(_operators_only)
     app.register_error_handler(NoSuchJobError, _gone)
     app.after_request(_allow_its_scripts)
     app.register_blueprint(web.blueprint, url_prefix=PREFIX)
+
+
+def _with_lines(instance: int, queues: Sequence[Queue]) -> list[dict[str, Any]]:
+    """The queues as it lists them, with what stands in line for them (jobs/turns.py), of which it does not know."""
+    listed: list[dict[str, Any]] = ITS_QUEUES(instance, queues)
+    for each in listed:
+        each["count"] += sum(len(jobs) for jobs in in_line(each["name"]).values())
+    return listed
 
 
 def _operators_only() -> ResponseReturnValue | None:

@@ -10,7 +10,7 @@ from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 from rq_dashboard import web
 
-from jobs.queues import queue
+from jobs.queues import clear, enqueue, queue
 from portal.extensions import redis
 
 QUEUE = "shown-to-operators"
@@ -105,6 +105,13 @@ class TestWhoMaySee:
 
 
 class TestPages:
+    def test_what_stands_in_line_for_a_place_counts_as_waiting(self, operator, ours):
+        for run in range(3):
+            enqueue(TASK, 999_999, run, on=QUEUE)
+        (listed,) = (one for one in shown(operator, "0/data/queues.json").json["queues"] if one["name"] == QUEUE)
+        assert ours.count == 1 and listed["count"] == 3
+        clear(QUEUE)
+
     def test_every_page_shows_jobs_in_every_state(self, operator, ours, jobs):
         seen = {}
 

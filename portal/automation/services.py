@@ -13,6 +13,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from jobs.queues import SERVICE, Job, WorkerSeen, end_workers, service_queue, waiting, workers
+from jobs.queues import remove as remove_queue
 from portal.automation.models import Service, Task, TaskRun
 from portal.errors import Refused
 from portal.extensions import db, redis
@@ -112,7 +113,7 @@ def remove(service: Service) -> None:
         )
     db.session.delete(service)
     db.session.flush()
-    end_workers(service_queue(service.id))
+    remove_queue(service_queue(service.id))
 
 
 def look(services: Sequence[Service]) -> list[Look]:
