@@ -83,6 +83,7 @@ BUTTONS = {
     "platforms.connect": "a button",
     "platforms.fetch": "a button",
     "platforms.import_settings": "ticks; those of unknown offers count for nothing",
+    "setup.create_task": "a button",
     "shipments.act": "ticks; what is no id is passed over",
     "shipments.delete_carrier": "a button",
     "tasks.create": "each kind of trigger has its own fields: tests/automation/test_tasks.py",
