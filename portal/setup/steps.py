@@ -125,7 +125,8 @@ def _credential(facts: Facts) -> Step:
     if credential.tested_at is None:
         hint = _("TEST asks the cloud whether it takes “%(name)s”.", name=credential.name)
         return Step("credential", label, StepState.TODO, hint, way=way)
-    return Step("credential", label, StepState.DONE, credential.name, credential.tested_at, way)
+    hint = _("“%(name)s”, tested", name=credential.name)
+    return Step("credential", label, StepState.DONE, hint, credential.tested_at, way)
 
 
 def _platform(facts: Facts) -> Step:
@@ -172,7 +173,8 @@ def _connection(platform: Platform, consenting: bool) -> Step:
     # Everybody may look at the connection; who may not connect finds no button there.
     way = Way(_("To the connection"), "platforms.show", {"id": platform.id, "_anchor": "connection"}, Role.CLERK)
     if platform.connection == Connection.AUTHENTICATED:
-        return Step("connection", label, StepState.DONE, platform.seller_id or "", platform.authorized_at, way)
+        hint = _("the seller %(seller)s agreed", seller=platform.seller_id or "")
+        return Step("connection", label, StepState.DONE, hint, platform.authorized_at, way)
     if platform.connection == Connection.REVOKED:
         hint = say(platform.connection_problem or "") or _(
             "The marketplace has withdrawn the permission. Connect anew."

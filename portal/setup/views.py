@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -21,11 +23,13 @@ bp.before_request(require_user)
 
 @bp.get(f"/{SMALL_ID}/setup")
 def show(id: int) -> ResponseReturnValue:
-    """How far the set-up is, for pages that show it to look again. Asks the database only, or the cloud's last word."""
+    """How far the set-up is, for pages that show it to look again; on the platform's own page with the latest fetch."""
     platform = _platform(id)
     if not request.htmx:
         return redirect(url_for("platforms.show", id=id))
-    return render_template("setup/_steps.html", guide=service.guide_of(platform))
+    guide = service.guide_of(platform)
+    beside = urlsplit(request.headers.get("HX-Current-URL", "")).path == url_for("platforms.show", id=id)
+    return render_template("setup/_again.html", guide=guide, beside=beside)
 
 
 @bp.post(f"/{SMALL_ID}/setup/tasks")

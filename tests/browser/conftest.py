@@ -35,6 +35,7 @@ OURS = ("KONTOR_", "DATABASE_", "REDIS_")  # what other tests set is not for thi
 class Installation:
     url: str
     amazon: Sandbox
+    folder: Path
 
 
 @contextmanager
@@ -63,7 +64,7 @@ def launched(folder: Path) -> Iterator[Installation]:
         threading.Thread(target=listen, daemon=True).start()
         try:
             assert ready.wait(START_SECONDS) and up.poll() is None, "\n".join(said)
-            yield Installation(f"http://127.0.0.1:{port}", amazon)
+            yield Installation(f"http://127.0.0.1:{port}", amazon, folder)
         finally:
             os.kill(up.pid, signal.SIGTERM)
             up.wait(30)
