@@ -89,6 +89,7 @@ def newcomer(
     context.close()
 
 
+@pytest.mark.timeout(300)  # an installation is started, and workers are waited for
 def test_a_newcomer_is_led_until_orders_and_reports_travel_by_themselves(
     installation: Installation, newcomer: Page, database: Database, language: str
 ):

@@ -24,6 +24,7 @@ from portal.setup.steps import covers
 from portal.tenants.models import Role, User
 from tests.desk import Desk
 from tests.documents.builders import an_order
+from tests.reading import read
 
 DONE, TODO, LATER, PROBLEM, UNDER_WAY = "Done", "To do", "Later", "Problem", "Under way"
 NAMES = ["credential", "platform", "creation", "connection", "reference", "status", "fetch"]
@@ -185,6 +186,24 @@ class TestStates:
         page = desk.open(f"/platforms/{id}")
         assert states(page) == [*[DONE] * 7, TODO, TODO]
         assert "every" not in page.one("details", id="setup").attributes["hx-trigger"]
+
+    def test_they_look_again_when_the_connection_was_refreshed_or_a_fetch_begun(self, desk):
+        id = desk.come_so_far()
+        desk.change(Credential, address="http://127.0.0.1:9/cloud")
+        htmx = {"HX-Request": "true"}
+        refreshed = desk.browser.get(f"/platforms/{id}/connection", headers=htmx)
+        begun = desk.browser.post(f"/platforms/{id}/fetches", headers=htmx)
+        listens = desk.open(f"/platforms/{id}").one("details", id="setup").attributes["hx-trigger"]
+        for answer in (refreshed, begun):
+            assert answer.status_code == 200
+            assert f"{answer.headers['HX-Trigger']} from:body" in listens
+
+    def test_the_latest_fetch_comes_along_to_the_page_that_shows_it(self, desk):
+        id = desk.come_so_far()
+        for page, comes in ((f"/platforms/{id}", True), ("/", False)):
+            headers = {"HX-Request": "true", "HX-Current-URL": f"http://localhost{page}?connection=authenticated"}
+            shown = read(desk.browser.get(f"/platforms/{id}/setup", headers=headers).text)
+            assert len(shown.all("div", id="run", hx_swap_oob="true")) == comes
 
     def test_a_permission_that_was_withdrawn_is_a_problem(self, desk):
         id = desk.come_so_far()
