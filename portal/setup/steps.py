@@ -228,7 +228,7 @@ def _task(preset: str, platform: Platform, task: Task | None) -> Step:
         return Step(preset, label, StepState.DONE, task.name, way=page)
     if task.locked_at is not None:
         hint = _("The task “%(name)s” is locked.", name=task.name)
-        return Step(preset, label, StepState.ATTENTION, hint, task.locked_at, page)
+        return Step(preset, label, StepState.ATTENTION, hint, way=page)
     hint = _("The task “%(name)s” is switched off.", name=task.name)
     return Step(preset, label, StepState.TODO, hint, way=Way(_("Switch it on"), "tasks.edit", {"id": task.id}))
 

@@ -155,30 +155,25 @@ def test_a_newcomer_is_led_until_orders_and_reports_travel_by_themselves(
 
     # From now on he only looks. What would be quicker than the tasks is kept away from this tenant: the cloud's
     # events are not believed, and nothing else fetches.
-    of_tenant = "tenant_id = (SELECT tenant_id FROM task WHERE id = %(task)s)"
-    database(f"UPDATE credential SET webhook_secret = NULL WHERE {of_tenant}", task=fetching)
-    database(f"UPDATE platform SET next_fetch_at = now() + interval '1 day' WHERE {of_tenant}", task=fetching)
-    order_id = amazon.place_one("plain", seller=seller)
-    database(
-        "UPDATE cloud_platform SET next_collect_at = now() WHERE reference ="
-        f" (SELECT reference FROM platform WHERE {of_tenant})",
-        task=fetching,
-    )
-    database.until("SELECT 1 FROM cloud_order WHERE order_id = %(order)s", order=order_id)
-    assert database("SELECT 1 FROM document WHERE order_id = %(order)s", order=order_id) == []
-    runs(database, fetching)
-    assert database(f"SELECT cause, created FROM run WHERE {of_tenant} AND orders > 0", task=fetching) == [
-        ("action", 1)
-    ]
+    of_tenant = f"tenant_id = (SELECT tenant_id FROM task WHERE id = {fetching})"
+    with credential(database, of_tenant, "webhook_secret", None):
+        database(f"UPDATE platform SET next_fetch_at = now() + interval '1 day' WHERE {of_tenant}")
+        order_id = amazon.place_one("plain", seller=seller)
+        its_reference = f"SELECT reference FROM platform WHERE {of_tenant}"
+        database(f"UPDATE cloud_platform SET next_collect_at = now() WHERE reference = ({its_reference})")
+        database.until("SELECT 1 FROM cloud_order WHERE order_id = %(order)s", order=order_id)
+        assert database("SELECT 1 FROM document WHERE order_id = %(order)s", order=order_id) == []
+        runs(database, fetching)
+    assert database(f"SELECT cause, created FROM run WHERE {of_tenant} AND orders > 0") == [("action", 1)]
     page.get_by_role("link", name=say("Orders & documents")).click()
     page.get_by_role("row").filter(has_text=order_id).get_by_role("link").first.click()
 
     # The cloud is away as the parcel is shipped; the task reports it later.
-    with away(database, of_tenant, uploading):
+    with credential(database, of_tenant, "address", "http://127.0.0.1:9/cloud"):
         page.get_by_label(say("Tracking number")).fill(NUMBER)
         page.get_by_role("button", name=say("Ship and report")).click()
-        database.until(f"SELECT 1 FROM shipment WHERE {of_tenant} AND problem IS NOT NULL", task=uploading)
-        database(f"UPDATE shipment SET next_check_at = now() + interval '1 day' WHERE {of_tenant}", task=uploading)
+        database.until(f"SELECT 1 FROM shipment WHERE {of_tenant} AND problem IS NOT NULL")
+        database(f"UPDATE shipment SET next_check_at = now() + interval '1 day' WHERE {of_tenant}")
     assert amazon.confirmations(order_id) == []
     runs(database, uploading)
     page.reload()
@@ -194,10 +189,10 @@ def runs(database: Database, task: int) -> None:
 
 
 @contextmanager
-def away(database: Database, of_tenant: str, task: int) -> Iterator[None]:
-    """The tenant's cloud does not answer."""
-    move = f"UPDATE credential SET address = %(address)s WHERE {of_tenant}"
-    [(address,)] = database(f"SELECT address FROM credential WHERE {of_tenant}", task=task)
-    database(move, address="http://127.0.0.1:9/cloud", task=task)
+def credential(database: Database, of_tenant: str, column: str, value: str | None) -> Iterator[None]:
+    """The tenant's credential with something else in this column, for a while."""
+    change = f"UPDATE credential SET {column} = %(value)s WHERE {of_tenant}"
+    [(before,)] = database(f"SELECT {column} FROM credential WHERE {of_tenant}")
+    database(change, value=value)
     yield
-    database(move, address=address, task=task)
+    database(change, value=before)
