@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from portal.embedded import recall
 from tests.browser import walking
-from tests.browser.conftest import PROJECT, Installation
+from tests.browser.conftest import PROJECT, Installation, listen
 
 NUMBER = "00340434161094000017"
 COMPANIES = {"en": "Easy Ltd", "de": "Einfach GmbH"}
@@ -80,7 +80,7 @@ def newcomer(
     link = walking.new_tenant(page, url, COMPANIES[language], f"9{language}")
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale=language)
     context.set_default_timeout(15_000)
-    context.on("weberror", lambda error: complaints.append(str(error.error)))
+    listen(context, complaints)
     merchant = context.new_page()
     merchant.goto(link)
     merchant.locator("form button[type=submit].btn-primary").click()
