@@ -10,18 +10,18 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 from flask_login import login_required
-from sqlalchemy import Integer, exists, func, literal, literal_column, select, true
+from sqlalchemy import Integer, func, literal, literal_column, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import joinedload
 
 from portal import days
 from portal.addresses.service import running_out
-from portal.credentials.models import Credential
 from portal.documents.listing import TO_SHIP_STATE, Wanted, counted, start_of
 from portal.documents.models import SHIP_BY_OR_LAST, TO_SHIP, Document, HeldOrder
 from portal.extensions import db
 from portal.lists import Query, counts_up_to
-from portal.platforms.models import Connection, Platform
+from portal.platforms.models import Platform
+from portal.setup.service import guide_of_tenant
 from portal.shipments.models import MessageState, Shipment
 from portal.tenants.session import current_tenant
 from portal.waiting import waiting_in_cloud
@@ -54,6 +54,7 @@ def index() -> ResponseReturnValue:
     now, zone = datetime.now(UTC), ZoneInfo(current_tenant().time_zone)
     platforms = _platforms()
     last = days.last_days(now, zone)
+    guide, others = guide_of_tenant(platforms)
     return render_template(
         "dashboard/index.html",
         figures=_figures(now, zone, platforms),
@@ -62,7 +63,8 @@ def index() -> ResponseReturnValue:
         today=last[-1].day,
         most_a_day=days.MOST_A_DAY,
         chart=chart(last),
-        first_steps={} if any(day.orders for day in last) else first_steps(platforms),
+        guide=guide,
+        to_set_up=others,
         running_out=running_out(),
         now=now,
     )
@@ -104,17 +106,6 @@ def chart(shown: Sequence[days.Day]) -> list[Bar]:
     return bars
 
 
-def first_steps(platforms: Sequence[Platform]) -> dict[str, bool]:
-    """What a new tenant has to do, and what of it is done; empty once orders have come."""
-    if db.session.scalar(select(exists(select(Document.id)))):
-        return {}
-    return {
-        "credential": bool(db.session.scalar(select(exists(select(Credential.id))))),
-        "platform": bool(platforms),
-        "connected": any(platform.connection == Connection.AUTHENTICATED for platform in platforms),
-    }
-
-
 def _figures(now: datetime, zone: ZoneInfo, platforms: Sequence[Platform]) -> Figures:
     ids = [platform.id for platform in platforms]
     today = start_of(now.astimezone(zone).date(), zone)
@@ -151,7 +142,9 @@ def _overdue(now: datetime, platform_ids: Sequence[int]) -> Query:
 
 def _platforms() -> Sequence[Platform]:
     found: Sequence[Platform] = db.session.scalars(
-        select(Platform).options(joinedload(Platform.credential)).order_by(Platform.number)
+        select(Platform)
+        .options(joinedload(Platform.credential), joinedload(Platform.address_status))
+        .order_by(Platform.number)
     ).all()
     return found
 

@@ -12,6 +12,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 from sqlalchemy import select, text
 
+from portal.credentials import service as credentials
 from portal.credentials.models import Credential
 from portal.errors import Refused, Unavailable
 from portal.extensions import db
@@ -20,6 +21,7 @@ from portal.masterdata import service as masterdata
 from portal.platforms import service as platforms
 from portal.platforms.models import Connection, Platform
 from portal.scope import tenant
+from portal.setup import service as setup
 from portal.tenants import service as tenants
 from portal.tenants.models import Role, User
 
@@ -45,7 +47,9 @@ def demo(orders: int | None) -> None:
                 orders = FIRST_ORDERS if new else 0
             if orders:
                 _place(orders)
-            _connect(_platform())
+            platform = _platform()
+            _connect(platform)
+            _set_up(platform)
             link = tenants.create_sign_in_link(user, LINK_HOURS)
             db.session.commit()
     except (Refused, Unavailable) as problem:
@@ -111,6 +115,15 @@ def _connect(platform: Platform) -> None:
     db.session.commit()
     if not _is_connected(platform):
         raise Unavailable("The sandbox marketplace could not be connected; CONNECT on the platform's page tries again.")
+
+
+def _set_up(platform: Platform) -> None:
+    """What a merchant does besides: test the credential, and let tasks fetch and upload from now on."""
+    if platform.credential.tested_at is None:
+        credentials.test(platform.credential)
+    for preset in setup.PRESETS:
+        setup.automate(platform, preset)
+    db.session.commit()
 
 
 def _is_connected(platform: Platform) -> bool:

@@ -20,22 +20,13 @@ def register(app: Flask) -> None:
     from portal.platforms import article_views as assignments
     from portal.platforms import creation_views as creation
     from portal.platforms import views as platforms
+    from portal.setup import views as setup
     from portal.shipments import views as shipments
     from portal.tenants import views as tenants
 
     parts = (tenants, dashboard, documents, held, shipments, addresses, platforms, creation, masterdata, credentials)
-    for part in (
-        *parts,
-        articles,
-        assignments,
-        automation,
-        assistant,
-        task_views,
-        service_views,
-        listings,
-        search,
-        events,
-    ):
+    more = (articles, assignments, automation, assistant, task_views, service_views, setup, listings, search, events)
+    for part in (*parts, *more):
         app.register_blueprint(part.bp)
     api.register(app)
     operations.init_app(app)

@@ -28,6 +28,7 @@ from portal.documents.tax import TaxCase
 from portal.lists import COUNTED
 from portal.platforms.models import Connection
 from portal.sentences import say
+from portal.setup.steps import StepState
 from portal.shipments.models import MessageState
 from portal.tenants.models import Role
 from portal.tenants.session import LANGUAGES, current_tenant, reader
@@ -80,6 +81,11 @@ STATES: dict[StrEnum, tuple[Tone, Any]] = {
     RunState.STOPPED: (Tone.OFF, _l("Stopped")),
     Severity.WARNING: (Tone.ATTENTION, _l("Warning")),
     Severity.ERROR: (Tone.FAILED, _l("Error")),
+    StepState.DONE: (Tone.DONE, _l("Done")),
+    StepState.TODO: (Tone.ATTENTION, _l("To do")),
+    StepState.UNDER_WAY: (Tone.WAITING, _l("Under way")),
+    StepState.ATTENTION: (Tone.FAILED, _l("Problem")),
+    StepState.WAITS: (Tone.OFF, _l("Later")),
 }
 
 LINE_KINDS = {
@@ -142,6 +148,7 @@ BELONGS_TO = {
     "assignments": "platforms",
     "creation": "platforms",
     "services": "tasks",
+    "setup": "platforms",
 }
 
 

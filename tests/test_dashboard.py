@@ -91,26 +91,6 @@ class TestFigures:
 
 
 class TestNewTenant:
-    def steps(self, desk):
-        page = desk.open("/")
-        return [step.words for step in page.one("ol", class_="steps-list").all("li")]
-
-    def connect(self, desk, connection):
-        with desk.inside():
-            db.session.execute(db.update(Platform).values(connection=connection))
-            db.session.commit()
-
-    def test_the_first_steps_are_ticked_off_as_they_are_done(self, desk):
-        assert [step.partition(" ")[0] for step in self.steps(desk)] == ["Done", "To", "To", "Waits"]
-        desk.platform()
-        assert [step.partition(" ")[0] for step in self.steps(desk)] == ["Done", "Done", "To", "Waits"]
-        self.connect(desk, Connection.AUTHENTICATED)
-        assert [step.partition(" ")[0] for step in self.steps(desk)] == ["Done", "Done", "Done", "Waits"]
-
-    def test_they_are_gone_with_the_first_document(self, desk):
-        desk.document()
-        assert "First steps" not in desk.open("/").words
-
     def test_nothing_is_zero_and_calm(self, desk):
         found = figures(desk.open("/"))
         assert {label: value for label, (value, _, _) in found.items()} == {

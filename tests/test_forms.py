@@ -88,6 +88,7 @@ BUTTONS = {
     "services.remove": "a button",
     "services.start": "a button",
     "services.stop": "a button",
+    "setup.create_task": "a button",
     "shipments.act": "ticks; what is no id is passed over",
     "shipments.delete_carrier": "a button",
     "tasks.create": "each kind of trigger has its own fields: tests/automation/test_tasks.py",

@@ -16,6 +16,7 @@ from portal.listings.listing import Listing
 from portal.lists import ID, Filter, View
 from portal.platforms.models import Platform
 from portal.presentation import address_of
+from portal.setup.quiet import quiet_of
 from portal.tenants.access import require_user
 
 bp = Blueprint("jobs", __name__, url_prefix="/jobs")
@@ -54,13 +55,20 @@ def index() -> ResponseReturnValue:
 @bp.get(f"/{ID}")
 def show(id: int) -> ResponseReturnValue:
     run: Run = db.get_or_404(Run, id)
-    return render_template("jobs/show.html", run=run, pages=listing.pages_of(run), most=listing.MOST_PAGES)
+    return render_template(
+        "jobs/show.html",
+        run=run,
+        quiet=quiet_of(run.platform, run),
+        pages=listing.pages_of(run),
+        most=listing.MOST_PAGES,
+    )
 
 
 @bp.get(f"/{ID}/progress")
 def run(id: int) -> ResponseReturnValue:
     """How far the run is, for the pages that show it to look again."""
-    return render_template("platforms/_run.html", run=db.get_or_404(Run, id))
+    run: Run = db.get_or_404(Run, id)
+    return render_template("platforms/_run.html", run=run, quiet=quiet_of(run.platform, run))
 
 
 def _among(typed: str, platforms: dict[int, str]) -> int | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, flash, g, redirect, render_template, url_for
+from flask import Blueprint, flash, g, make_response, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -16,7 +16,6 @@ from htmx_flask import request
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from portal.automation.models import Run
 from portal.credentials.models import Credential
 from portal.errors import Refused, Unavailable
 from portal.extensions import db
@@ -27,6 +26,7 @@ from portal.platforms.columns import COLUMNS
 from portal.platforms.forms import DisconnectForm, PlatformForm
 from portal.platforms.models import Connection, Platform
 from portal.presentation import address_of
+from portal.setup.service import guide_of
 from portal.tenants.access import require, require_user
 from portal.tenants.forms import ConfirmForm
 from portal.tenants.models import Role
@@ -36,6 +36,9 @@ from portal.waiting import Waiting, waiting_in_cloud
 
 bp = Blueprint("platforms", __name__, url_prefix="/platforms")
 bp.before_request(require_user)
+
+# Tells the page's steps (setup/_steps.html) to look again.
+SETUP_CHANGED = {"HX-Trigger": "setup-changed"}
 
 # What the cloud puts into ?connection= when it sends the browser back.
 RETURNS = {
@@ -182,7 +185,7 @@ def connection(id: int) -> ResponseReturnValue:
     problem = _look(platform)
     if not request.htmx:
         return _show_page(platform, problem=problem)
-    return _card(platform, problem)
+    return make_response(_card(platform, problem), SETUP_CHANGED)
 
 
 @bp.post(f"/{SMALL_ID}/connection")
@@ -228,7 +231,7 @@ def fetch(id: int) -> ResponseReturnValue:
     platform = _platform(id)
     run = service.fetch_now(platform)
     if request.htmx:
-        return render_template("platforms/_run.html", run=run)
+        return make_response(render_template("platforms/_run.html", run=run), SETUP_CHANGED)
     return redirect(url_for("platforms.show", id=id))
 
 
@@ -242,7 +245,9 @@ def waiting(id: int) -> ResponseReturnValue:
 
 
 def _platform(id: int) -> Platform:
-    platform: Platform = db.get_or_404(Platform, id, options=[joinedload(Platform.credential)])
+    platform: Platform = db.get_or_404(
+        Platform, id, options=[joinedload(Platform.credential), joinedload(Platform.address_status)]
+    )
     return platform
 
 
@@ -256,14 +261,16 @@ def _look(platform: Platform) -> str | None:
 
 
 def _show_page(platform: Platform, problem: str | None = None, returned: str | None = None) -> str:
-    run = db.session.scalar(select(Run).where(Run.platform_id == platform.id).order_by(Run.id.desc()).limit(1))
+    guide = guide_of(platform)
     return render_template(
         "platforms/show.html",
         platform=platform,
         problem=problem,
         returned=returned,
         returns=RETURNS,
-        run=run,
+        guide=guide,
+        run=guide.run,
+        quiet=guide.quiet,
         waiting=Waiting(),
         consenting=service.awaits_consent(platform),
         confirm=ConfirmForm(formdata=None),

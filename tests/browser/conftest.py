@@ -35,6 +35,7 @@ OURS = ("KONTOR_", "DATABASE_", "REDIS_")  # what other tests set is not for thi
 class Installation:
     url: str
     amazon: Sandbox
+    folder: Path
 
 
 @contextmanager
@@ -63,7 +64,7 @@ def launched(folder: Path) -> Iterator[Installation]:
         threading.Thread(target=listen, daemon=True).start()
         try:
             assert ready.wait(START_SECONDS) and up.poll() is None, "\n".join(said)
-            yield Installation(f"http://127.0.0.1:{port}", amazon)
+            yield Installation(f"http://127.0.0.1:{port}", amazon, folder)
         finally:
             os.kill(up.pid, signal.SIGTERM)
             up.wait(30)
@@ -102,10 +103,8 @@ def complaints() -> list[str]:
     return []
 
 
-@pytest.fixture
-def context(chromium: Browser, complaints: list[str]) -> Iterator[BrowserContext]:
-    context = chromium.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB")
-    context.set_default_timeout(15_000)
+def listen(context: BrowserContext, complaints: list[str]) -> None:
+    """Take down what the pages of a browser complain of."""
     context.on(
         "console",
         lambda message: (
@@ -115,6 +114,13 @@ def context(chromium: Browser, complaints: list[str]) -> Iterator[BrowserContext
         ),
     )
     context.on("weberror", lambda error: complaints.append(str(error.error)))
+
+
+@pytest.fixture
+def context(chromium: Browser, complaints: list[str]) -> Iterator[BrowserContext]:
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB")
+    context.set_default_timeout(15_000)
+    listen(context, complaints)
     yield context
     context.close()
     # That a form was refused (422) is what some tests are about; Chromium calls it an error.

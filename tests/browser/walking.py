@@ -33,6 +33,17 @@ def sign_in(page: Page, url: str) -> None:
     expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
 
 
+def new_tenant(page: Page, url: str, company: str, number: str) -> str:
+    """Another tenant, made by the operator who is signed in; its administrator's sign-in link."""
+    page.goto(f"{url}/settings/tenants/new")
+    page.get_by_label("Company").fill(company)
+    page.get_by_label("Customer number").fill(number)
+    page.get_by_label("Administrator’s name").fill("Nina Neu")
+    page.get_by_label("Administrator’s e-mail address").fill(f"nina-{number}@example.com")
+    page.get_by_role("button", name="Create").click()
+    return page.locator(".secret", has_text="/sign-in/").inner_text()
+
+
 def is_set_up(url: str) -> bool:
     with urlopen(f"{url}/sign-in") as answer:
         return "/first-run" not in answer.url
