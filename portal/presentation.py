@@ -26,7 +26,7 @@ from portal.dashboard import MOST
 from portal.documents.models import LineKind, State
 from portal.documents.tax import TaxCase
 from portal.lists import COUNTED
-from portal.platforms.models import Connection
+from portal.platforms.models import Connection, DocumentType
 from portal.sentences import say
 from portal.shipments.models import MessageState
 from portal.tenants.models import Role
@@ -82,6 +82,10 @@ STATES: dict[StrEnum, tuple[Tone, Any]] = {
     Severity.ERROR: (Tone.FAILED, _l("Error")),
 }
 
+DOCUMENT_TYPES = {
+    DocumentType.ORDER: _l("Sales order"),
+    DocumentType.INVOICE: _l("Invoice"),
+}
 LINE_KINDS = {
     LineKind.ARTICLE: _l("Article"),
     LineKind.FREIGHT: _l("Freight"),
@@ -150,6 +154,7 @@ def init_app(app: Flask) -> None:
         icon=icon,
         state=state,
         tone=tone,
+        document_types=DOCUMENT_TYPES,
         line_kinds=LINE_KINDS,
         tax_cases=TAX_CASES,
         causes=CAUSES,

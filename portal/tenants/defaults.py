@@ -40,6 +40,15 @@ def add_defaults() -> None:
                 next_number=1,
                 last_number=largest(DIGITS),
             ),
+            NumberRange(
+                tenant_id=tenant_id,
+                purpose=Purpose.INVOICE,
+                name=_("Invoices"),
+                prefix="R",
+                digits=DIGITS,
+                next_number=1,
+                last_number=largest(DIGITS),
+            ),
             AddressStatus(tenant_id=tenant_id, name=_("Marketplace customers"), number_range=customers),
         ]
     )

@@ -98,7 +98,7 @@ class TestCreation:
             ("payment_terms", "0", "valid choice"),
             ("payment_method", "x", "could not coerce"),
             ("shipping_method", "999999", "valid choice"),
-            ("document_type", "invoice", "valid choice"),
+            ("document_type", "delivery_note", "valid choice"),
             ("article_rule", "guess", "valid choice"),
             ("unknown_sku", "drop", "valid choice"),
         ],
