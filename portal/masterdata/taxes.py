@@ -22,6 +22,7 @@ from portal.masterdata.countries import by_name, country_name, is_country
 from portal.masterdata.forms import TAX_CLASSES, CodeForm, RateForm, SettingsForm
 from portal.masterdata.models import TaxCode, TaxRate, TaxSettings
 from portal.masterdata.periods import Difference, Step
+from portal.masterdata.territories import NORTHERN_IRELAND
 from portal.tenants.access import require
 from portal.tenants.models import Role
 from portal.typed import choices
@@ -279,7 +280,8 @@ def _taxes_page(form: SettingsForm, row: TaxSettings, trial: Trial | None = None
 
 
 def _offer(form: SettingsForm, row: TaxSettings) -> None:
-    known = {*eu_rates.COUNTRIES, *rates.countries(), row.home_country} - {""}
+    # Who sits in Northern Ireland pays at home what all of the United Kingdom pays.
+    known = {*eu_rates.COUNTRIES, *rates.countries(), row.home_country} - {"", NORTHERN_IRELAND}
     form.home_country.choices = choices([("", _("None: no tax is computed")), *by_name(known)])
     offered = service.offered_codes(row.reverse_charge_code_id, row.export_code_id, row.collected_code_id)
     for field in (form.reverse_charge_code, form.export_code, form.collected_code):

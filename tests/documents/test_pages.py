@@ -75,7 +75,7 @@ class TestList:
 class TestDetail:
     def test_it_shows_platform_channel_and_reference(self, desk, document):
         page = desk.open(f"/documents/{document.id}")
-        assert page.one("h1").words == f"Order {document.number}"
+        assert page.one("h1").words == f"Sales order {document.number}"
         grid = page.grid
         assert grid["Platform"] == "1 · Amazon"
         assert grid["Sales channel"] == "Amazon.de"
