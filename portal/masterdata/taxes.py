@@ -90,15 +90,22 @@ def delete_code(id: int) -> ResponseReturnValue:
 
 @bp.get("/tax-rates/")
 def tax_rates() -> ResponseReturnValue:
-    view = View.of_request("masterdata.tax_rates", lambda values: (rates.BY_COUNTRY,), FILTERS)
+    countries = by_name(rates.countries())
+    places = {code: place for place, (code, _name) in enumerate(countries)}
+    view = View.of_request("masterdata.tax_rates", lambda values: (rates.by_country(places),), FILTERS)
     country = view.get("country")
-    page = page_of(view, lambda window: rates.rows(country, window), rates.key_of, rates.count(country))
+    page = page_of(
+        view,
+        lambda window: rates.rows(country, window),
+        lambda row: rates.key_of(row, places),
+        rates.count(country),
+    )
     fragment = request.htmx and not request.htmx.history_restore_request
     return render_template(
         "masterdata/_rates.html" if fragment else "masterdata/rates.html",
         view=view,
         page=page,
-        countries=by_name(rates.countries()),
+        countries=countries,
         country_name=country_name,
         tax_classes=TAX_CLASSES,
         today=datetime.now(get_timezone()).date(),

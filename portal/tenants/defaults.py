@@ -34,7 +34,7 @@ def add_defaults() -> None:
             NumberRange(
                 tenant_id=tenant_id,
                 purpose=Purpose.ORDER,
-                name=_("Orders"),
+                name=_("Sales orders"),
                 prefix="A",
                 digits=DIGITS,
                 next_number=1,
