@@ -223,10 +223,10 @@ class Page:
             "FROM unnest(%s::text[]) AS wanted(order_id) CROSS JOIN LATERAL ("
             "SELECT order_id, id, type, number, version, state, notice, cancel_requested, delivery FROM document "
             # In the order of the unique index, which no other index gives without a sort (and none may sort): of a
-            # tenant that the statistics do not know yet, any index that begins with him seems as good. Of what is
-            # equal nothing is left to sort by, so it is said in two halves.
-            "WHERE tenant_id = %s AND platform_id = %s AND order_id >= wanted.order_id "
-            "AND order_id <= wanted.order_id ORDER BY order_id OFFSET 0 FOR UPDATE) d",
+            # tenant that the statistics do not know yet, any index that begins with him seems as good. One of a list
+            # of one: of what is plainly equal the planner sees nothing to sort by, of a range it expects thousands.
+            "WHERE tenant_id = %s AND platform_id = %s AND order_id = ANY (ARRAY[wanted.order_id]) "
+            "ORDER BY order_id OFFSET 0 FOR UPDATE) d",
             (texts(order_ids), self.tenant_id, self.platform_id),
         ).all()
         lines = self._lines([row.id for row in rows])
