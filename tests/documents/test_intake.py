@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import event, func, select, text
 from sqlalchemy.exc import IntegrityError
 
+from portal.addresses import checking, ledger
 from portal.addresses.matching import MatchRule
 from portal.addresses.models import Address, AddressStatus, NumberRange
 from portal.documents import intake
@@ -269,6 +271,10 @@ def test_workers_who_plan_by_the_setting_before_and_behind_its_change_make_each_
     for letter, type in (("A", DocumentType.ORDER), ("R", DocumentType.INVOICE)):
         numbers = sorted(found.number for found in documents().values() if found.type == type)
         assert numbers == [f"{letter}{number:07}" for number in range(1, len(numbers) + 1)]
+        own = db.session.scalars(select(NumberRange).where(NumberRange.purpose == type.value)).one()
+        wanted = ledger.Wanted(ledger.Series(own.id, own.purpose), ZoneInfo("Europe/Berlin"))
+        found = checking.check(wanted, own.next_number)
+        assert (found.drawn, found.findings) == (len(numbers), [])
 
 
 def test_an_invoice_is_left_as_it_is_and_says_what_changed(source):
