@@ -8,8 +8,10 @@ from urllib.parse import urljoin
 
 import click
 import requests
+from babel.core import default_locale, negotiate_locale
 from flask import current_app
 from flask.cli import with_appcontext
+from flask_babel import force_locale
 from sqlalchemy import select, text
 
 from portal.credentials import service as credentials
@@ -24,6 +26,7 @@ from portal.scope import tenant
 from portal.setup import service as setup
 from portal.tenants import service as tenants
 from portal.tenants.models import Role, User
+from portal.tenants.session import LANGUAGES
 
 COMPANY, CUSTOMER_NUMBER = "Muster & Söhne GmbH", "10001"
 NAME, EMAIL = "Mia Muster", "mia@example.com"
@@ -64,9 +67,10 @@ def _user() -> tuple[User, bool]:
     """The demo's user, and whether he was just made. His password nobody knows: he signs in by the link."""
     found = db.session.execute(text("SELECT * FROM portal_find_user(:email)"), {"email": EMAIL}).one_or_none()
     if found is None:
-        made = tenants.create_tenant(
-            COMPANY, CUSTOMER_NUMBER, "Europe/Berlin", NAME, EMAIL, secrets.token_urlsafe(), Role.OPERATOR
-        )
+        with force_locale(_language()):
+            made = tenants.create_tenant(
+                COMPANY, CUSTOMER_NUMBER, "Europe/Berlin", NAME, EMAIL, secrets.token_urlsafe(), Role.OPERATOR
+            )
         db.session.commit()
         tenant_id, user_id = made.tenant_id, made.user_id
         with tenant(tenant_id):
@@ -77,6 +81,11 @@ def _user() -> tuple[User, bool]:
         tenant_id, user_id = found.tenant_id, found.user_id
     with tenant(tenant_id):
         return db.session.get_one(User, user_id), found is None
+
+
+def _language() -> str:
+    """The language that the terminal speaks, as far as Kontor does: what the tenant finds set up is called so."""
+    return negotiate_locale([default_locale("LC_MESSAGES") or ""], LANGUAGES) or next(iter(LANGUAGES))
 
 
 def _platform() -> Platform:

@@ -26,7 +26,9 @@ from portal.dashboard import MOST
 from portal.documents.models import LineKind, State
 from portal.documents.tax import TaxCase
 from portal.lists import COUNTED
-from portal.platforms.models import Connection
+from portal.masterdata.countries import country_name
+from portal.masterdata.territories import COUNTS_AS, Territory
+from portal.platforms.models import Connection, DocumentType
 from portal.sentences import say
 from portal.setup.steps import StepState
 from portal.shipments.models import MessageState
@@ -88,6 +90,10 @@ STATES: dict[StrEnum, tuple[Tone, Any]] = {
     StepState.WAITS: (Tone.OFF, _l("Later")),
 }
 
+DOCUMENT_TYPES = {
+    DocumentType.ORDER: _l("Sales order"),
+    DocumentType.INVOICE: _l("Invoice"),
+}
 LINE_KINDS = {
     LineKind.ARTICLE: _l("Article"),
     LineKind.FREIGHT: _l("Freight"),
@@ -101,6 +107,23 @@ TAX_CASES = {
     TaxCase.REVERSE_CHARGE: _l("reverse charge"),
     TaxCase.EXPORT: _l("export"),
     TaxCase.COLLECTED: _l("collected by the marketplace"),
+}
+# As they stand behind “delivered to”.
+TERRITORIES = {
+    Territory.AKROTIRI_AND_DHEKELIA: _l("Akrotiri and Dhekelia"),
+    Territory.ALAND: _l("the Åland Islands"),
+    Territory.BUESINGEN: _l("Büsingen"),
+    Territory.CAMPIONE: _l("Campione d’Italia"),
+    Territory.CANARY_ISLANDS: _l("the Canary Islands"),
+    Territory.CEUTA: _l("Ceuta"),
+    Territory.FRENCH_OVERSEAS: _l("the French overseas territories"),
+    Territory.HELIGOLAND: _l("Heligoland"),
+    Territory.ISLE_OF_MAN: _l("the Isle of Man"),
+    Territory.LIVIGNO: _l("Livigno"),
+    Territory.MELILLA: _l("Melilla"),
+    Territory.MONACO: _l("Monaco"),
+    Territory.MOUNT_ATHOS: _l("Mount Athos"),
+    Territory.NORTHERN_IRELAND: _l("Northern Ireland"),
 }
 CAUSES = {
     "schedule": _l("Schedule"),
@@ -163,6 +186,7 @@ def init_app(app: Flask) -> None:
         icon=icon,
         state=state,
         tone=tone,
+        document_types=DOCUMENT_TYPES,
         line_kinds=LINE_KINDS,
         tax_cases=TAX_CASES,
         causes=CAUSES,
@@ -172,7 +196,15 @@ def init_app(app: Flask) -> None:
         counted_rows=COUNTED,
     )
     app.jinja_env.filters.update(
-        ago=ago, moment=moment, day=day, money=money, number=number, badge_number=badge_number, capped=capped, say=say
+        ago=ago,
+        moment=moment,
+        day=day,
+        money=money,
+        number=number,
+        badge_number=badge_number,
+        capped=capped,
+        say=say,
+        delivered_to=delivered_to,
     )
 
 
@@ -253,6 +285,17 @@ def number(value: int | Decimal) -> str:
 def capped(value: int | None, most: int = MOST) -> str:
     """A count that went no further than `most`: None says that there are more."""
     return number(value) if value is not None else _("more than %(most)s", most=number(most))
+
+
+def delivered_to(territory: Territory) -> str:
+    """Where goods went, and what that means for their tax."""
+    place = str(TERRITORIES[territory])
+    counts_as = COUNTS_AS.get(territory)
+    if counts_as is None:
+        return _("Delivered to %(place)s: outside of the EU’s VAT area.", place=place)
+    if territory == Territory.NORTHERN_IRELAND:
+        return _("Delivered to %(place)s: for goods a part of the EU’s VAT area.", place=place)
+    return _("Delivered to %(place)s: taxed as %(country)s.", place=place, country=country_name(counts_as))
 
 
 def badge_number(value: int) -> str:

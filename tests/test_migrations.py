@@ -191,6 +191,45 @@ def test_numbers_that_are_there_already_are_entered_in_the_ledger(app, empty):
     migrate(app, empty, command.downgrade, "base")
 
 
+def test_each_tenant_gets_numbers_of_invoices_that_nobody_else_gives_out(app, empty):
+    """Up to 0009 and down again, with an invoice in the table."""
+    migrate(app, empty, command.downgrade, "base")
+    before = ScriptDirectory.from_config(config_of(app)).get_revision("0009").down_revision
+    migrate(app, empty, command.upgrade, before)
+    prefixes = {"A": "R", "R": "RA", "RA{YYYY}-": "RB", "B": "RA"}
+    with empty.begin() as connection:
+        for place, prefix in enumerate(prefixes):
+            of = {"tenant_id": add(connection, "tenant", customer_number=str(place))}
+            add(connection, "app_user", email=str(place), language="de" if place else None, **of)
+            orders = add(connection, "number_range", purpose="order", prefix=prefix, digits=7, **of)
+            status = add(connection, "address_status", number_range_id=orders, **of)
+            account = add(connection, "credential", **of)
+            seller = add(connection, "platform", credential_id=account, address_status_id=status, **of)
+            address = add(connection, "address", platform_id=seller, status_id=status, **of)
+            here = {"platform_id": seller, "address_id": address, "state": "open", "order_id": "1", **of}
+            if place == 2:
+                add(connection, "document", type="order", number="RA0000001", **here)
+            if place == 3:
+                add(connection, "document", type="order", number="R0000017", **here)
+    migrate(app, empty, command.upgrade, "0009")
+    with empty.begin() as connection:
+        made = connection.execute(
+            sa.text(
+                "SELECT i.prefix, i.name, i.next_number, i.id FROM number_range i JOIN number_range o "
+                "USING (tenant_id) WHERE i.purpose = 'invoice' AND o.purpose = 'order' ORDER BY tenant_id"
+            )
+        ).all()
+        assert [row.prefix for row in made] == list(prefixes.values())
+        assert [(row.name, row.next_number) for row in made] == [("Invoices", 1), *[("Rechnungen", 1)] * 3]
+        billed = "UPDATE document SET type = 'invoice', number_range_id = :id, number_value = 1"
+        connection.execute(sa.text(billed), {"id": made[0].id})
+    migrate(app, empty, command.downgrade, before)
+    with empty.connect() as connection:
+        kept = connection.execute(sa.text("SELECT type, number_range_id, number_value FROM document")).all()
+    assert set(kept) == {("order", None, None)} and len(kept) == 2
+    migrate(app, empty, command.downgrade, "base")
+
+
 def differences(engine: sa.Engine, metadata: sa.MetaData) -> list[Any]:
     with engine.connect() as connection:
         context = MigrationContext.configure(

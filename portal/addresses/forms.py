@@ -55,6 +55,13 @@ RULES = {
     ),
 }
 
+# What the numbers of a range are for.
+PURPOSES = {
+    Purpose.ORDER: _l("Sales orders"),
+    Purpose.INVOICE: _l("Invoices"),
+    Purpose.ADDRESS: _l("Addresses"),
+}
+
 LONGEST_REASON = 200
 
 

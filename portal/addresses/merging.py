@@ -115,7 +115,7 @@ def keep_apart(address: Address, other: Address) -> None:
 
 def _lock(*rows: Address | AddressMerge) -> None:
     """Wait for the page of orders, or the merge, that is under way; then see the rows as they are."""
-    lock(Purpose.ORDER)
+    lock(Purpose.ORDER)  # and with it those of all documents
     for row in rows:
         db.session.refresh(row)
 

@@ -17,9 +17,10 @@ from portal.tenants.models import Tenant
 
 
 class Purpose(StrEnum):
-    """What the numbers of a range are for."""
+    """What the numbers of a range are for: addresses, or one type of documents, called as that type is."""
 
     ORDER = "order"
+    INVOICE = "invoice"
     ADDRESS = "address"
 
 
@@ -38,6 +39,17 @@ class NumberRange(db.Model):
     next_number: Mapped[int] = mapped_column(BigInteger, server_default="1")
     last_number: Mapped[int] = mapped_column(BigInteger)
     yearly: Mapped[bool] = mapped_column(server_default=false(), default=False)
+
+    # Of addresses each status has a range, of documents each type has one.
+    __table_args__ = (
+        Index(
+            "uq_number_range_of_documents",
+            "tenant_id",
+            "purpose",
+            unique=True,
+            postgresql_where=text("purpose <> 'address'"),
+        ),
+    )
 
     tenant: Mapped[Tenant] = relationship(viewonly=True)
     years: Mapped[list[NumberYear]] = relationship(passive_deletes=True, order_by="NumberYear.year.desc()")

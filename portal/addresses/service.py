@@ -63,10 +63,8 @@ def statuses() -> Sequence[AddressStatus]:
 
 def ranges() -> Sequence[NumberRange]:
     """The tenant's number ranges, those of documents first."""
-    found: Sequence[NumberRange] = db.session.scalars(
-        select(NumberRange).order_by(NumberRange.purpose.desc(), NumberRange.name, NumberRange.id)
-    ).all()
-    return found
+    found = db.session.scalars(select(NumberRange).order_by(NumberRange.name, NumberRange.id)).all()
+    return sorted(found, key=lambda number_range: list(Purpose).index(number_range.purpose))
 
 
 def running_out() -> Sequence[NumberRange]:
@@ -173,8 +171,13 @@ def copied(status: AddressStatus) -> tuple[str, Numbering]:
 
 
 def lock(purpose: Purpose) -> Sequence[NumberRange]:
-    """The ranges of this kind as they are now. Nobody draws from them or changes one until the transaction ends."""
-    query = select(NumberRange).where(NumberRange.purpose == purpose).order_by(NumberRange.id).with_for_update()
+    """The ranges that number what this kind does, all documents or all addresses, as they are now.
+
+    Nobody draws from them or changes one until the transaction ends.
+    """
+    of_addresses = NumberRange.purpose == Purpose.ADDRESS
+    these = of_addresses if purpose == Purpose.ADDRESS else ~of_addresses
+    query = select(NumberRange).where(these).order_by(NumberRange.id).with_for_update()
     fresh = {"populate_existing": True}
     return list(db.session.scalars(query.options(selectinload(NumberRange.years)), execution_options=fresh))
 

@@ -16,7 +16,7 @@ from htmx_flask import request
 from portal.addresses import checking, ledger, listing, returning, service
 from portal.addresses.blueprint import bp
 from portal.addresses.columns import COLUMNS
-from portal.addresses.forms import RangeForm, StatusForm, form_of, in_url, ledger_filters, say_year
+from portal.addresses.forms import PURPOSES, RangeForm, StatusForm, form_of, in_url, ledger_filters, say_year
 from portal.addresses.models import Address, AddressStatus, NumberRange
 from portal.csv_files import DELIMITER_OF, written
 from portal.documents.trial import try_out_all
@@ -165,7 +165,7 @@ def delete_status(id: int) -> ResponseReturnValue:
 
 @bp.get("/numbers")
 def numbers() -> ResponseReturnValue:
-    return render_template("addresses/numbers.html", ranges=service.ranges())
+    return render_template("addresses/numbers.html", ranges=service.ranges(), purposes=PURPOSES)
 
 
 @bp.get("/numbers/preview")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +13,8 @@ from markupsafe import Markup
 from portal.documents.forms import FULFILMENT
 from portal.documents.listing import STATES_TO_SHIP
 from portal.listings.columns import Column
-from portal.presentation import ago, icon, money, state, tone, word_of
+from portal.platforms.models import DocumentType
+from portal.presentation import DOCUMENT_TYPES, ago, icon, money, state, tone, word_of
 
 # Put together, not formatted: a list does it in each of its rows.
 SPAN, END = Markup("<span>"), Markup("</span>")
@@ -22,8 +23,8 @@ LATE = Markup('<span class="state state-attention">')
 CURRENCY = Column("currency", _l("Currency"), lambda row: row.currency)
 
 
-def columns(platforms: Mapping[int, str]) -> tuple[Column, ...]:
-    """`platforms` are the tenant's names, by id: where there is but one, it is not said in each row."""
+def columns(platforms: Mapping[int, str], types: Sequence[DocumentType]) -> tuple[Column, ...]:
+    """`platforms` are the tenant's names, by id, `types` those in use: the only one is not said in each row."""
     now = datetime.now(UTC)
 
     def of_platform(row: Any) -> str:
@@ -39,6 +40,7 @@ def columns(platforms: Mapping[int, str]) -> tuple[Column, ...]:
 
     return (
         Column("number", _l("Document"), lambda row: row.number, sort="number", classes="tabular", heads=True),
+        Column("type", _l("Document type"), lambda row: str(DOCUMENT_TYPES[row.type]), hidden=len(types) < 2),
         Column("order", _l("Order"), lambda row: row.order_id, classes="tabular"),
         Column("ordered", _l("Ordered"), lambda row: row.ordered_at, lambda row: ago(row.ordered_at), sort="date"),
         Column("customer", _l("Customer"), lambda row: row.customer or "–"),

@@ -12,8 +12,10 @@ from sqlalchemy.orm import joinedload, selectinload
 
 from portal.documents.listing import of_order
 from portal.documents.models import Document, IntakePage, Receipt, State
+from portal.documents.tax import TaxCase
 from portal.extensions import db
 from portal.masterdata.models import PaymentMethod, PaymentTerms, ShippingMethod
+from portal.masterdata.territories import COUNTS_AS, Territory, territory_of
 from portal.shipments.models import MessageState, Shipment
 
 
@@ -72,6 +74,15 @@ def chosen_for(document: Document) -> Chosen:
         )
     ).one()
     return Chosen(*(name or "–" for name in found))
+
+
+def taxed_territory(document: Document) -> Territory | None:
+    """The territory that decided the document's tax. None where none did, as before they were told apart. Pure."""
+    if document.tax_case in (TaxCase.NOT_COMPUTED, TaxCase.COLLECTED):
+        return None
+    found = territory_of(document.delivery.get("country", ""), document.delivery.get("postal_code", ""))
+    lies_outside = found is not None and found not in COUNTS_AS
+    return found if lies_outside == (document.tax_case == TaxCase.EXPORT) else None
 
 
 def shipments_of(document: Document) -> Sequence[Shipment]:

@@ -12,6 +12,7 @@ from flask_babel import lazy_gettext as _l
 from portal.documents.listing import FULFILLED_BY, TO_SHIP_STATE
 from portal.documents.models import State
 from portal.lists import Filter
+from portal.presentation import DOCUMENT_TYPES
 
 # Longer than the order ids of any marketplace; the rest of what was pasted is cut off.
 LONGEST_ORDER_ID = 100
@@ -33,6 +34,7 @@ def filters(platforms: dict[int, str]) -> tuple[Filter, ...]:
         Filter("state", _l("State"), _one_of(STATES), lambda state: STATES[state]),
         Filter("platform", _l("Platform"), _platform(platforms), lambda id: platforms[id]),
         Filter("fulfilled_by", _l("Shipped"), _one_of(FULFILLED_BY), lambda by: FULFILMENT[by]),
+        Filter("type", _l("Document type"), _one_of(DOCUMENT_TYPES), lambda type: DOCUMENT_TYPES[type]),
         Filter("since", _l("From"), parse_day, format_date),
         Filter("until", _l("To"), parse_day, format_date),
     )

@@ -1,7 +1,7 @@
 """Orders become documents: planned in memory, written by the page, once each.
 
-Two things make it exactly once. The unique constraint on (tenant, platform, order id, type)
-decides who creates a document. And every writer first locks the number ranges it draws from,
+Two things make it exactly once. The unique constraint on (tenant, platform, order id)
+decides who creates a document, of whatever type. And every writer first locks the number ranges it draws from,
 so that what it then reads about the page's orders and buyers stays true until it commits, and
 numbers have no gaps.
 """
@@ -130,7 +130,7 @@ def write_page(source: Source, planned: Planned, collections: Sequence[Collectio
     page.release_held([(id, newest[id].order.version) for id in outcomes if id not in still_held])
     page_id, document_ids = page.draw_ids(len(fresh))
     page.write_customers(customers, source, ranges)
-    numbers = ranges.order.draw([draft.document_date.year for draft in fresh])
+    numbers = ranges.draw(fresh, ranges.of_document)
     page.write_documents(fresh, document_ids, numbers, customers)
     page.write_revisions(revisions)
     changed = [revision for revision in revisions if revision.draft is not None]
@@ -203,7 +203,7 @@ def _numbered(drafts: list[Draft], customers: Customers, ranges: writing.Ranges)
     held: list[Held] = []
     drawn: Counter[tuple[int, int | None]] = Counter()
     for draft in drafts:
-        needed = [ranges.order, ranges.of_buyer(draft)] if customers.is_new(draft) else [ranges.order]
+        needed = [ranges.of_document(draft), *([ranges.of_buyer(draft)] if customers.is_new(draft) else [])]
         taken = [(own.id, own.series(draft.document_date.year)) for own in needed]
         spent = next((own for own, of in zip(needed, taken, strict=True) if drawn[of] >= own.left(of[1])), None)
         if spent is not None:

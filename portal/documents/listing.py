@@ -2,8 +2,8 @@
 
 Under the row policy an index serves only what PostgreSQL calls leakproof (a column compared by `=`,
 `<`, `>=`), and only in its own column order. So a filter that is not set is taken as each of its few
-values in turn: one short index scan for every combination of state, platform and fulfilment, merged
-by key. A search first looks up the ids that match, each kind by its own index.
+values in turn: one short index scan for every combination of state, platform, fulfilment and type,
+merged by key. A search first looks up the ids that match, each kind by its own index.
 """
 
 from __future__ import annotations
@@ -23,20 +23,23 @@ from sqlalchemy import (
     Integer,
     String,
     any_,
+    exists,
     func,
     literal,
     literal_column,
     or_,
     select,
     true,
+    type_coerce,
     union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from portal.addresses.models import Address
+from portal.addresses.models import Address, NumberRange
 from portal.documents.models import SHIP_BY_OR_LAST, TO_SHIP, Document, State
 from portal.extensions import db
 from portal.lists import COUNTED, Column, Query, Sort, Window, count_up_to, prefix
+from portal.platforms.models import DocumentType, Platform
 from portal.shipments.models import Shipment
 
 # A search considers this many customers, and this many documents of each, of a number's beginning
@@ -59,6 +62,7 @@ BY_SHIP_DATE = Sort("ship_by", (literal_column(SHIP_BY_OR_LAST, DateTime(timezon
 
 COLUMNS = (
     Document.id,
+    Document.type,
     Document.number,
     Document.order_id,
     Document.platform_id,
@@ -84,12 +88,18 @@ class Wanted:
     state: str | None = None
     platform_id: int | None = None
     fulfilled_by: str | None = None
+    type: str | None = None
     since: date | None = None
     until: date | None = None
 
     @property
     def is_everything(self) -> bool:
         return self == Wanted()
+
+    @property
+    def is_unfiltered(self) -> bool:
+        """True where a date at most is asked for."""
+        return self.state is None and self.platform_id is None and self.fulfilled_by is None and self.type is None
 
     @property
     def has_dates(self) -> bool:
@@ -145,6 +155,19 @@ def rows(
     return db.session.execute(window.ordered(query.join(keys, keys.c.id == Document.id), window.sort.key)).all()
 
 
+def types_in_use() -> list[DocumentType]:
+    """The types of the documents that are there, or that come next.
+
+    What is there the ledgers of their numbers tell at once, by two indexes; none is by type alone.
+    """
+    borne = select(Document.id).where(Document.number_range_id == NumberRange.id).correlate(NumberRange)
+    plain, yearly = borne.where(Document.number_year.is_(None)), borne.where(Document.number_year.is_not(None))
+    drawn = select(type_coerce(NumberRange.purpose, String)).where(or_(exists(plain), exists(yearly)))
+    chosen = select(type_coerce(Platform.document_type, String))
+    found = set(db.session.scalars(drawn.union(chosen)))
+    return [type for type in DocumentType if type.value in found]
+
+
 def count(
     wanted: Wanted, zone: ZoneInfo, platform_ids: Sequence[int], found: Found | None = None, most: int = COUNTED
 ) -> int | None:
@@ -158,7 +181,7 @@ def counted(
     """A query with a row for each of these documents, or for more than `most` of them."""
     if found is not None:
         return select(Document.id).where(*_plain(wanted, zone, found))
-    if wanted.state is None and wanted.platform_id is None and wanted.fulfilled_by is None:
+    if wanted.is_unfiltered:
         return select(Document.ordered_at).where(*_days(wanted, zone))
     combinations = _combinations(wanted, platform_ids, BY_DATE)
     scan = _of(combinations, wanted, zone, BY_DATE, Document.ordered_at).limit(most + 1).lateral("scan")
@@ -219,8 +242,7 @@ def tracked(term: str) -> Query:
 
 
 def _served_by_one_index(wanted: Wanted, sort: Sort) -> bool:
-    unfiltered = wanted.state is None and wanted.platform_id is None and wanted.fulfilled_by is None
-    return unfiltered and (sort.name == BY_DATE.name or not wanted.has_dates)
+    return wanted.is_unfiltered and (sort.name == BY_DATE.name or not wanted.has_dates)
 
 
 def _combinations(wanted: Wanted, platform_ids: Sequence[int], sort: Sort) -> Any:
@@ -230,16 +252,18 @@ def _combinations(wanted: Wanted, platform_ids: Sequence[int], sort: Sort) -> An
     fulfilled: tuple[str, ...] = FULFILLED_BY if wanted.fulfilled_by is None else (wanted.fulfilled_by,)
     if wanted.state == TO_SHIP_STATE:
         states, fulfilled = list(STATES_TO_SHIP), tuple(by for by in fulfilled if by == "merchant")
-    if sort.name == BY_SHIP_DATE.name:  # its index holds both states
-        states = states[:1]
-    every = list(product(states, platforms, fulfilled))
+    types = list(DocumentType) if wanted.type is None else [DocumentType(wanted.type)]
+    if sort.name == BY_SHIP_DATE.name:  # its index holds both states, and every type
+        states, types = states[:1], types[:1]
+    every = list(product(states, platforms, fulfilled, types))
     return (
         func.unnest(
-            literal([state.value for state, _, _ in every], ARRAY(String)),
-            literal([platform for _, platform, _ in every], ARRAY(Integer)),
-            literal([by for _, _, by in every], ARRAY(String)),
+            literal([state.value for state, _, _, _ in every], ARRAY(String)),
+            literal([platform for _, platform, _, _ in every], ARRAY(Integer)),
+            literal([by for _, _, by, _ in every], ARRAY(String)),
+            literal([type.value for _, _, _, type in every], ARRAY(String)),
         )
-        .table_valued("state", "platform_id", "fulfilled_by", name="wanted")
+        .table_valued("state", "platform_id", "fulfilled_by", "type", name="wanted")
         .render_derived()
     )
 
@@ -248,8 +272,13 @@ def _of(combination: Any, wanted: Wanted, zone: ZoneInfo, sort: Sort, *columns: 
     """The documents of one combination."""
     query = select(*columns).where(Document.platform_id == combination.c.platform_id, *_days(wanted, zone))
     if sort.name == BY_SHIP_DATE.name:
-        return query.where(literal_column(f"({TO_SHIP})", type_=true().type), combination.c.platform_id.is_not(None))
-    return query.where(Document.state == combination.c.state, Document.fulfilled_by == combination.c.fulfilled_by)
+        query = query.where(literal_column(f"({TO_SHIP})", type_=true().type), combination.c.platform_id.is_not(None))
+        return query if wanted.type is None else query.where(Document.type == combination.c.type)
+    return query.where(
+        Document.state == combination.c.state,
+        Document.fulfilled_by == combination.c.fulfilled_by,
+        Document.type == combination.c.type,
+    )
 
 
 def _plain(wanted: Wanted, zone: ZoneInfo, found: Found) -> list[ColumnElement[bool]]:
@@ -264,6 +293,8 @@ def _plain(wanted: Wanted, zone: ZoneInfo, found: Found) -> list[ColumnElement[b
         conditions.append(Document.platform_id == wanted.platform_id)
     if wanted.fulfilled_by is not None:
         conditions.append(Document.fulfilled_by == wanted.fulfilled_by)
+    if wanted.type is not None:
+        conditions.append(Document.type == DocumentType(wanted.type))
     return conditions
 
 
@@ -288,6 +319,7 @@ def wanted_of(values: Mapping[str, Any]) -> Wanted:
         state=values.get("state"),
         platform_id=values.get("platform"),
         fulfilled_by=values.get("fulfilled_by"),
+        type=values.get("type"),
         since=values.get("since"),
         until=values.get("until"),
     )

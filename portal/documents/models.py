@@ -13,17 +13,12 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.addresses.models import Address, ledger_indexes
 from portal.extensions import db
-from portal.platforms.models import Platform
+from portal.platforms.models import DocumentType, Platform
 
 # What waits to be shipped by us, and until when: constants, since a partial index serves no parameter.
 TO_SHIP = "state IN ('open', 'partly_shipped') AND fulfilled_by = 'merchant'"
+FILTERED = ("tenant_id", "state", "platform_id", "fulfilled_by", "type")
 SHIP_BY_OR_LAST = "COALESCE(ship_by, '9999-12-31 00:00:00+00'::timestamptz)"
-
-
-class DocumentType(StrEnum):
-    """What a document is. Delivery note, invoice and cancellation follow by conversion."""
-
-    ORDER = "order"
 
 
 class State(StrEnum):
@@ -46,7 +41,10 @@ class LineKind(StrEnum):
 
 
 class Document(db.Model):
-    """A sales document. (tenant, platform, order id, type) is unique: the database decides, not a look-up."""
+    """A sales document. (tenant, platform, order id) is unique: the database decides, not a look-up.
+
+    Whatever its type: an order that became a sales order does not become an invoice too.
+    """
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     tenant_id: Mapped[int]
@@ -89,12 +87,12 @@ class Document(db.Model):
     lines: Mapped[list[DocumentLine]] = relationship(order_by="DocumentLine.position", viewonly=True)
 
     __table_args__ = (
-        Index("uq_document_order", "tenant_id", "platform_id", "order_id", "type", unique=True),
+        Index("uq_document_order", "tenant_id", "platform_id", "order_id", unique=True),
         Index("uq_document_tenant_id_number", "tenant_id", "number", unique=True),
         Index("ix_document_newest", "tenant_id", "ordered_at", "id"),
         # The lists' filters (portal/documents/listing.py): a filter not set means each of its few values in turn.
-        Index("ix_document_filters", "tenant_id", "state", "platform_id", "fulfilled_by", "ordered_at", "id"),
-        Index("ix_document_filters_number", "tenant_id", "state", "platform_id", "fulfilled_by", "number"),
+        Index("ix_document_filters", *FILTERED, "ordered_at", "id"),
+        Index("ix_document_filters_number", *FILTERED, "number"),
         Index("ix_document_address", "tenant_id", "address_id", "ordered_at", "id"),
         Index(
             "ix_document_to_ship",

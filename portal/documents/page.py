@@ -61,6 +61,7 @@ def parcels_of(document: Document, carriers: list[Carrier], retry: tuple[int, Re
         "origins": origins,
         "shipments": shipments,
         "path": detail.path_of(document, origins, shipments),
+        "territory": detail.taxed_territory(document),
         "in_flight": any(shipment.state in shipping.IN_FLIGHT for shipment in shipments),
         "retries": {shipment.id: typed.get(shipment.id) or _retry_form(shipment, carriers) for shipment in shipments},
     }

@@ -18,7 +18,7 @@ from portal.documents.models import LineKind, State
 from portal.documents.tax import CLASS_NAMES, TaxCase, Taxes, contained
 from portal.masterdata.models import TaxClass
 from portal.order import Component, Line, Order, Party, Status
-from portal.platforms.models import ArticleRule, RemoteKind, UnknownSku
+from portal.platforms.models import ArticleRule, DocumentType, RemoteKind, UnknownSku
 from portal.sentences import Money, Sentence, sentence, sentence_of
 
 # What PostgreSQL's integer holds; a quantity beyond it is a mistake, not an order.
@@ -79,6 +79,7 @@ class Settings:
     """What the platform and its tenant decide about a document. Empty article numbers make lines without one."""
 
     time_zone: ZoneInfo
+    document_type: DocumentType = DocumentType.ORDER
     freight_article: str = "FREIGHT"
     gift_wrap_article: str = "GIFTWRAP"
     discount_article: str = "DISCOUNT"
@@ -126,6 +127,7 @@ class Draft:
     """
 
     order: Order
+    type: DocumentType
     state: State
     document_date: date
     total: Decimal
@@ -217,6 +219,7 @@ def _planned(order: Order, settings: Settings) -> Draft:
     lines = tuple(_lines(order, settings, case, document_date))
     return Draft(
         order=order,
+        type=settings.document_type,
         state=STATE_OF_STATUS[order.status],
         document_date=document_date,
         total=sum((line.amount for line in lines), Decimal()),

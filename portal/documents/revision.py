@@ -9,6 +9,7 @@ from typing import Any
 from portal.documents.models import State
 from portal.documents.plan import Draft, DraftLine, NotWanted
 from portal.order import Status
+from portal.platforms.models import DocumentType
 from portal.sentences import sentence
 
 PROGRESS = (State.OPEN, State.PARTLY_SHIPPED, State.SHIPPED)
@@ -19,6 +20,7 @@ class Existing:
     """A document as the database holds it, locked."""
 
     id: int
+    type: DocumentType
     number: str
     version: datetime
     state: State
@@ -27,6 +29,11 @@ class Existing:
     cancel_requested: bool
     lines: tuple[DraftLine, ...]
     delivery: dict[str, Any]
+
+    @property
+    def is_untouched(self) -> bool:
+        """True as long as nothing of it has left the house."""
+        return self.state == State.OPEN and not self.has_shipments
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,8 @@ def revise(existing: Existing, outcome: Draft | NotWanted, delivery: dict[str, A
     """Decide what a version does to its document. None: it is not newer than what the document holds.
 
     Nothing that has left the house is rewritten: once a parcel is out, or the document is
-    cancelled, a change becomes a notice for a person.
+    cancelled, a change becomes a notice for a person. So it does from the beginning where
+    the document is an invoice.
     """
     order = outcome.order
     if order.version <= existing.version:
@@ -57,8 +65,14 @@ def revise(existing: Existing, outcome: Draft | NotWanted, delivery: dict[str, A
     state = _further(existing.state, outcome.state)
     lines_differ = [line.told for line in existing.lines] != [line.told for line in outcome.lines]
     differs = lines_differ or existing.delivery != delivery
-    if differs and existing.state == State.OPEN and not existing.has_shipments:
-        return Revision(existing, "changed", order.version, state, existing.notice, asks, outcome)
+    if differs and existing.is_untouched:
+        if existing.type == DocumentType.ORDER:
+            return Revision(existing, "changed", order.version, state, existing.notice, asks, outcome)
+        notice = sentence(
+            "The order was changed at the marketplace after its invoice had been written. The invoice was left as it "
+            "is: correct it in your bookkeeping, and mind the change when you ship."
+        )
+        return Revision(existing, "noted", order.version, state, notice, asks)
     if lines_differ and existing.state != State.CANCELLED:
         notice = sentence(
             "The order was changed at the marketplace after shipping had begun. This document was left as it is."
@@ -72,8 +86,14 @@ def _withdrawn(existing: Existing, outcome: NotWanted) -> Revision:
     order = outcome.order
     if order.status != Status.CANCELLED or existing.state == State.CANCELLED:
         return Revision(existing, None, order.version, existing.state, existing.notice, existing.cancel_requested)
-    if existing.state == State.OPEN and not existing.has_shipments:
-        return Revision(existing, "cancelled", order.version, State.CANCELLED, existing.notice, False)
+    if existing.is_untouched:
+        notice = existing.notice
+        if existing.type == DocumentType.INVOICE:
+            notice = sentence(
+                "The order was cancelled at the marketplace after its invoice had been written. Nothing is to be "
+                "shipped; the invoice has to be cancelled in your bookkeeping."
+            )
+        return Revision(existing, "cancelled", order.version, State.CANCELLED, notice, False)
     notice = sentence(
         "The order was cancelled at the marketplace after shipping had begun. This document was left as it is."
     )

@@ -18,6 +18,7 @@ from portal.platforms.models import (
     AddressRole,
     ArticleAssignment,
     ArticleRule,
+    DocumentType,
     Platform,
     PlatformAddress,
     RemoteKind,
@@ -42,6 +43,7 @@ def settings_of(platform: Platform) -> Settings:
     collective, marketplace = addresses.get(AddressRole.COLLECTIVE), addresses.get(AddressRole.MARKETPLACE)
     return Settings(
         time_zone=ZoneInfo(db.session.get_one(Tenant, platform.tenant_id).time_zone),
+        document_type=DocumentType(platform.document_type),
         freight_article=platform.freight_article,
         gift_wrap_article=platform.gift_wrap_article,
         discount_article=platform.discount_article,

@@ -4,8 +4,8 @@ The rules are those of the EU's VAT directive 2006/112/EC for goods that leave f
 at home its own rate (art. 32); to another member state the rate there once the tenant takes part in the
 one-stop shop (art. 33, 369a ff.), until then the one at home (art. 59c); to a business with a VAT id of another
 member state none (art. 138, with a VAT id that is well-formed); out of the Union none (art. 146). What
-the marketplace collects and remits itself (art. 14a) is its tax, not the tenant's. Territories outside the
-VAT area that bear a member state's code, such as the Canary Islands, are not told apart.
+the marketplace collects and remits itself (art. 14a) is its tax, not the tenant's. What counts as a member state,
+and which of their parts do not, says portal/masterdata/territories.py.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from stdnum.eu import vat
 
 from portal.masterdata.eu_rates import COUNTRIES
 from portal.masterdata.models import TaxClass
+from portal.masterdata.territories import NORTHERN_IRELAND, vat_country
 from portal.order import Order
 from portal.sentences import sentence
 
@@ -71,7 +72,7 @@ class Taxes:
             return TaxCase.NOT_COMPUTED
         if any(line.tax_collected for line in order.lines):
             return TaxCase.COLLECTED
-        country = order.delivery.country.upper() or self.home
+        country = self._goes_to(order)
         if country == self.home:
             return TaxCase.DOMESTIC
         if country not in COUNTRIES:
@@ -83,7 +84,7 @@ class Taxes:
 
     def country_of(self, case: TaxCase, order: Order) -> str:
         """The country whose rate holds."""
-        return order.delivery.country.upper() if case == TaxCase.ONE_STOP_SHOP else self.home
+        return self._goes_to(order) or self.home if case == TaxCase.ONE_STOP_SHOP else self.home
 
     def rate(self, country: str, tax_class: TaxClass, day: date) -> Rate | None:
         """The rate of the day, None where the tenant has none."""
@@ -91,6 +92,12 @@ class Taxes:
             if rate.valid_from <= day <= rate.valid_until:
                 return rate
         return None
+
+    def _goes_to(self, order: Order) -> str | None:
+        """Whose VAT holds where the order is delivered; None in a territory where that of no country we know does."""
+        country = vat_country(order.delivery.country, order.delivery.postal_code)
+        at_home = country == "" or (country == NORTHERN_IRELAND and self.home == "GB")
+        return self.home if at_home else country
 
 
 def contained(amount: Decimal, percent: Decimal, precision: int) -> Decimal:
@@ -100,8 +107,9 @@ def contained(amount: Decimal, percent: Decimal, precision: int) -> Decimal:
 
 @lru_cache(10_000)
 def country_of_vat_id(vat_id: str) -> str:
-    """The member state that gave out a VAT id, empty where the id is not well-formed (form and check digits)."""
+    """The member state, or XI, that gave out a VAT id; empty where its form or check digits are wrong."""
     if not vat.is_valid(vat_id):
         return ""
     prefix = str(vat.compact(vat_id))[:2]
-    return VAT_PREFIXES.get(prefix, prefix)
+    country = VAT_PREFIXES.get(prefix, prefix)
+    return country if country in COUNTRIES else ""  # the one-stop shops give out ids too, to sellers from elsewhere

@@ -31,6 +31,7 @@ from portal.held.listing import CAUSES
 from portal.masterdata.models import PaymentMethod, PaymentTerms, ShippingMethod
 from portal.order import Delivery, Page
 from portal.platforms.models import Platform
+from portal.presentation import DOCUMENT_TYPES
 from portal.sentences import kept, say, sentence
 
 # So many of a platform's orders are tried: those that wait in the cloud first, then the newest documents.
@@ -39,6 +40,7 @@ SHOWN = 50
 
 # What is compared, in the order in which it is shown, and how it is counted.
 ASPECTS = {
+    "type": (_l("Document type"), _l("%(number)s with other document type")),
     "tax": (_l("Tax"), _l("%(number)s with other tax")),
     "terms": (_l("Payment terms"), _l("%(number)s with other payment terms")),
     "payment": (_l("Payment method"), _l("%(number)s with another payment method")),
@@ -141,28 +143,25 @@ def _become(platform: Platform, arrivals: list[Arrival]) -> dict[str, Described]
     """What each order becomes by the settings of now, in words, numbered as if all came today."""
     if not arrivals:
         return {}
-    planned = plan_page(arrivals, settings_of(platform))
+    settings = settings_of(platform)
+    planned = plan_page(arrivals, settings)
     names = {
         model: dict(db.session.execute(select(model.id, model.name)).all())
         for model in (PaymentTerms, PaymentMethod, ShippingMethod)
     }
     status = db.session.get_one(AddressStatus, platform.address_status_id)
-    orders = _Counting(
-        db.session.scalars(
-            select(NumberRange).where(NumberRange.purpose == Purpose.ORDER).order_by(NumberRange.id).limit(1)
-        )
-        .one()
-        .numbering
-    )
+    of_documents = select(NumberRange).where(NumberRange.purpose == Purpose(settings.document_type.value))
+    documents = _Counting(db.session.scalars(of_documents).one().numbering)
     customers = _Counting(status.number_range.numbering)
     described = {}
     for order_id, outcome in planned.outcomes.items():
         # Drawn for what is held too, or one order more or less would change the numbers of all behind it.
-        number, customer = orders.draw(), customers.draw()
+        number, customer = documents.draw(), customers.draw()
         if isinstance(outcome, Draft):
             described[order_id] = {
                 "outcome": _("a document"),
                 "counted": _("%(number)s would become a document", number="%(number)s"),
+                "type": str(DOCUMENT_TYPES[outcome.type]),
                 "tax": _tax_of(outcome),
                 "terms": names[PaymentTerms].get(outcome.payment_terms_id, "–"),
                 "payment": names[PaymentMethod].get(outcome.payment_method_id, "–"),

@@ -22,7 +22,7 @@ from portal.http import not_found
 from portal.listings.listing import Listing
 from portal.lists import ID, View
 from portal.platforms.models import Platform
-from portal.presentation import address_of
+from portal.presentation import DOCUMENT_TYPES, address_of
 from portal.tenants.session import current_tenant
 
 bp = Blueprint("documents", __name__, url_prefix="/documents")
@@ -42,11 +42,11 @@ def index() -> ResponseReturnValue:
     )
     wanted, zone = listing.wanted_of(view.values), ZoneInfo(current_tenant().time_zone)
     found = listing.find(wanted.search, list(platforms)) if wanted.search else None
-    opens = address_of("documents.show")
+    opens, types = address_of("documents.show"), listing.types_in_use()
     listing_ = Listing(
         _("Documents"),
         view,
-        columns(platforms),
+        columns(platforms, types),
         lambda window: listing.rows(wanted, window, zone, list(platforms), found),
         lambda row: listing.key_of(row, view.sort),
         lambda: listing.count(wanted, zone, list(platforms), found),
@@ -57,6 +57,7 @@ def index() -> ResponseReturnValue:
         "documents/_table.html",
         cut=found is not None and found.cut,
         platforms=platforms,
+        types={type.value: DOCUMENT_TYPES[type] for type in types},
         states=STATES,
         fulfilment=FULFILMENT,
     )

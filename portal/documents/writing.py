@@ -13,7 +13,7 @@ looked up by LATERAL (... OFFSET 0), once for each wanted key, which leads to th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -22,6 +22,7 @@ import msgspec
 from sqlalchemy import CursorResult
 
 from portal.addresses.matching import MatchRule, email_key, key_of, place_key
+from portal.addresses.models import Purpose
 from portal.addresses.numbers import FIRST_OF_YEAR, Numbering
 from portal.documents.arrivals import Arrival, Source, Tally, payload_hash
 from portal.documents.customers import Customers
@@ -30,7 +31,7 @@ from portal.documents.plan import LONGEST_WORD, Draft, DraftLine, Held, clean
 from portal.documents.revision import Existing, Revision
 from portal.extensions import db
 from portal.order import Collection
-from portal.platforms.models import RemoteKind
+from portal.platforms.models import DocumentType, RemoteKind
 from portal.sentences import kept
 
 # The column of an address that a rule looks into.
@@ -67,11 +68,6 @@ class Range:
     def left(self, series: int | None) -> int:
         return self.numberings[series].left
 
-    def suffices(self, years: Iterable[int]) -> bool:
-        """True if there is a number for a document of each of these years."""
-        wanted = Counter(map(self.series, years))
-        return all(self.left(series) >= count for series, count in wanted.items())
-
     def draw(self, years: Sequence[int]) -> list[Drawn]:
         """The next number for a document of each of these years, in turn. No more than are left.
 
@@ -92,23 +88,32 @@ class Range:
 
 @dataclass
 class Ranges:
-    """The ranges of a page. Guests have one of their own where their status is another one."""
+    """The ranges of a page, those of documents by type. Guests have one of their own where their status is another."""
 
-    order: Range
+    documents: Mapping[DocumentType, Range]
     address: Range
     guest: Range
+
+    @property
+    def every(self) -> list[Range]:
+        """Each of them once."""
+        return list({own.id: own for own in (*self.documents.values(), self.address, self.guest)}.values())
+
+    def of_document(self, draft: Draft) -> Range:
+        """Where the draft gets its number from."""
+        return self.documents[draft.type]
 
     def of_buyer(self, draft: Draft) -> Range:
         """Where the draft's buyer gets his number from, if he is new."""
         return self.guest if draft.order.is_guest else self.address
 
-    def draw_addresses(self, drafts: Sequence[Draft]) -> list[Drawn]:
-        """A number for each of these new customers."""
-        drawn: dict[bool, Iterator[Drawn]] = {}
-        for is_guest, own in ((False, self.address), (True, self.guest)):
-            years = [draft.document_date.year for draft in drafts if draft.order.is_guest == is_guest]
-            drawn[is_guest] = iter(own.draw(years))
-        return [next(drawn[draft.order.is_guest]) for draft in drafts]
+    def draw(self, drafts: Sequence[Draft], of: Callable[[Draft], Range]) -> list[Drawn]:
+        """A number for each of these, in turn, out of the range that `of` says."""
+        years: dict[int, list[int]] = {}
+        for draft in drafts:
+            years.setdefault(of(draft).id, []).append(draft.document_date.year)
+        drawn = {own.id: iter(own.draw(years[own.id])) for own in self.every if own.id in years}
+        return [next(drawn[of(draft).id]) for draft in drafts]
 
 
 def delivery_of(draft: Draft) -> dict[str, Any]:
@@ -150,9 +155,10 @@ class Page:
         self.connection = db.session.connection()
 
     def lock_ranges(self, status_id: int, guest_status_id: int, years: set[int]) -> Ranges:
-        """Lock the ranges for orders and addresses; until commit no other page of the tenant is written.
+        """Lock the ranges for documents and addresses; until commit no other page of the tenant is written.
 
-        `years` are those of the page's documents.
+        Those of every type of documents: a page that was planned before the type was changed must not pass
+        by one that was planned behind it. `years` are those of the page's documents.
         """
         # Foreign-key checks are planned once a session. Planned while a table is still empty they
         # would scan it for ever, and a new tenant's first backlog would slow down with every page.
@@ -160,13 +166,14 @@ class Page:
         rows = self._run(
             "SELECT r.id, r.purpose, r.name, r.yearly, r.prefix, r.digits, r.next_number, r.last_number, "
             "ARRAY(SELECT id FROM address_status s WHERE s.number_range_id = r.id) AS statuses "
-            "FROM number_range r WHERE r.id IN (SELECT number_range_id FROM address_status WHERE id IN (%s, %s)) "
-            "OR r.id = (SELECT min(id) FROM number_range WHERE purpose = 'order') "
+            "FROM number_range r WHERE r.purpose <> 'address' "
+            "OR r.id IN (SELECT number_range_id FROM address_status WHERE id IN (%s, %s)) "
             "ORDER BY r.id FOR UPDATE",
             (status_id, guest_status_id),
         ).all()
         begun = self._years([row.id for row in rows if row.yearly])
-        found: dict[int | None, Range] = {}  # by address status, None for orders
+        documents: dict[DocumentType, Range] = {}
+        addresses: dict[int, Range] = {}  # by status
         for row in rows:
             numbering = Numbering(*tuple(row)[4:8])
             numberings: dict[int | None, Numbering] = {None: numbering}
@@ -176,8 +183,11 @@ class Page:
                     for year in years
                 }
             own = Range(row.id, row.name, row.yearly, numberings)
-            found |= dict.fromkeys(row.statuses or [None], own)
-        return Ranges(found[None], found[status_id], found[guest_status_id])
+            if row.purpose == Purpose.ADDRESS:
+                addresses |= dict.fromkeys(row.statuses, own)
+            else:
+                documents[DocumentType(row.purpose)] = own
+        return Ranges(documents, addresses[status_id], addresses[guest_status_id])
 
     def _years(self, range_ids: list[int]) -> dict[tuple[int, int], int]:
         """The next number by range and year. Read once the ranges are locked: before, others may be counting on."""
@@ -188,9 +198,7 @@ class Page:
 
     def save_ranges(self, ranges: Ranges) -> None:
         drawn = [
-            (own.id, year, numbering.next_number)
-            for own in {own.id: own for own in (ranges.order, ranges.address, ranges.guest)}.values()
-            for year, numbering in own.numberings.items()
+            (own.id, year, numbering.next_number) for own in ranges.every for year, numbering in own.numberings.items()
         ]
         self._run(
             "UPDATE number_range r SET next_number = n.next_number "
@@ -213,17 +221,19 @@ class Page:
         rows = self._run(
             "SELECT d.*, EXISTS (SELECT FROM shipment s WHERE s.document_id = d.id) AS has_shipments "
             "FROM unnest(%s::text[]) AS wanted(order_id) CROSS JOIN LATERAL ("
-            "SELECT order_id, id, number, version, state, notice, cancel_requested, delivery FROM document "
+            "SELECT order_id, id, type, number, version, state, notice, cancel_requested, delivery FROM document "
             # In the order of the unique index, which no other index gives without a sort (and none may sort): of a
-            # tenant that the statistics do not know yet, any index that begins with him seems as good.
-            "WHERE tenant_id = %s AND platform_id = %s AND order_id = wanted.order_id "
-            "AND type >= 'order' AND type <= 'order' ORDER BY type OFFSET 0 FOR UPDATE) d",
+            # tenant that the statistics do not know yet, any index that begins with him seems as good. One of a list
+            # of one: of what is plainly equal the planner sees nothing to sort by, of a range it expects thousands.
+            "WHERE tenant_id = %s AND platform_id = %s AND order_id = ANY (ARRAY[wanted.order_id]) "
+            "ORDER BY order_id OFFSET 0 FOR UPDATE) d",
             (texts(order_ids), self.tenant_id, self.platform_id),
         ).all()
         lines = self._lines([row.id for row in rows])
         return {
             row.order_id: Existing(
                 row.id,
+                DocumentType(row.type),
                 row.number,
                 row.version,
                 State(row.state),
@@ -263,7 +273,7 @@ class Page:
     def write_customers(self, customers: Customers, source: Source, ranges: Ranges) -> None:
         """Make the new customers' addresses with the next numbers, and keep the references not known before."""
         if customers.new:
-            numbers = ranges.draw_addresses([draft for draft, _ in customers.new])
+            numbers = ranges.draw([draft for draft, _ in customers.new], ranges.of_buyer)
             parties = [draft.customer for draft, _ in customers.new]
             names = [party.name.casefold() for party in parties]
             rows = self._run(
@@ -322,27 +332,28 @@ class Page:
             return
         orders = [draft.order for draft in drafts]
         self._run(
-            "INSERT INTO document (tenant_id, platform_id, type, id, number, address_id, order_id, sales_channel, "
+            "INSERT INTO document (tenant_id, platform_id, id, type, number, address_id, order_id, sales_channel, "
             "state, fulfilled_by, ordered_at, document_date, ship_by, currency, total, delivery, purchase_order, "
             "programs, replaces, cancel_requested, version, tax, tax_case, payment_terms_id, payment_method_id, "
             "shipping_method_id, payment_kind, shipping_level, number_range_id, number_year, number_value) "
-            "SELECT %s, %s, 'order', d.id, d.number, d.address_id, d.order_id, d.sales_channel, d.state, "
+            "SELECT %s, %s, d.id, d.type, d.number, d.address_id, d.order_id, d.sales_channel, d.state, "
             "d.fulfilled_by, d.ordered_at, d.document_date, d.ship_by, d.currency, d.total, d.delivery::jsonb, "
             "d.purchase_order, string_to_array(d.programs, ' '), d.replaces, d.cancel_requested, d.version, d.tax, "
             "d.tax_case, d.payment_terms_id, d.payment_method_id, d.shipping_method_id, d.payment_kind, "
             "d.shipping_level, d.number_range_id, d.number_year, d.number_value "
-            "FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], "
-            "%s::timestamptz[], %s::date[], %s::timestamptz[], %s::text[], %s::numeric[], %s::text[], %s::text[], "
-            "%s::text[], %s::text[], %s::bool[], %s::timestamptz[], %s::numeric[], %s::text[], %s::int[], %s::int[], "
-            "%s::int[], %s::text[], %s::text[], %s::int[], %s::smallint[], %s::bigint[]) "
-            "AS d(id, number, address_id, order_id, sales_channel, state, fulfilled_by, ordered_at, document_date, "
-            "ship_by, currency, total, delivery, purchase_order, programs, replaces, cancel_requested, version, tax, "
-            "tax_case, payment_terms_id, payment_method_id, shipping_method_id, payment_kind, shipping_level, "
-            "number_range_id, number_year, number_value)",
+            "FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::text[], %s::text[], %s::text[], "
+            "%s::text[], %s::timestamptz[], %s::date[], %s::timestamptz[], %s::text[], %s::numeric[], %s::text[], "
+            "%s::text[], %s::text[], %s::text[], %s::bool[], %s::timestamptz[], %s::numeric[], %s::text[], %s::int[], "
+            "%s::int[], %s::int[], %s::text[], %s::text[], %s::int[], %s::smallint[], %s::bigint[]) "
+            "AS d(id, type, number, address_id, order_id, sales_channel, state, fulfilled_by, ordered_at, "
+            "document_date, ship_by, currency, total, delivery, purchase_order, programs, replaces, cancel_requested, "
+            "version, tax, tax_case, payment_terms_id, payment_method_id, shipping_method_id, payment_kind, "
+            "shipping_level, number_range_id, number_year, number_value)",
             (
                 self.tenant_id,
                 self.platform_id,
                 values(ids),
+                texts(draft.type.value for draft in drafts),
                 texts(drawn.number for drawn in numbers),
                 values(customers.address_of(draft) for draft in drafts),
                 texts(order.id for order in orders),

@@ -4,12 +4,12 @@
 food falls under. `second_reduced` is the other one, called second, super-reduced or intermediate; of several, the one
 that more goods fall under (Spain's and Italy's 4 %, Luxembourg's 3 %). Left out are zero rates, rates of regions and
 islands, and those that no goods but a country's fuels, wines or newspapers bear. Which articles fall under which
-remains each country's law.
+remains each country's law. Northern Ireland stands beside them with the rates of the United Kingdom (territories.py).
 
 Source: European Commission, Taxes in Europe Database (TEDB), as republished by github.com/vatnode/eu-vat-rates-data
 (standard rates and their days as of 2026-08-26, reduced rates as of 2026-03-27). Days on which reduced rates changed:
 github.com/ibericode/vat-rates (Czechia, Estonia, Luxembourg, Slovakia) and reports on national law (Finland,
-Lithuania's XV-287, Romania, Sweden's prop. 2025/26:55).
+Lithuania's XV-287, Romania, Sweden's prop. 2025/26:55). Northern Ireland: gov.uk/vat-rates.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from decimal import Decimal
 
 from portal.masterdata.models import TaxClass
 from portal.masterdata.periods import DAY, Rate
+from portal.masterdata.territories import NORTHERN_IRELAND
 
 LOOKED_UP = date(2026, 11, 26)
 BEGINNING = date(2021, 7, 1)
@@ -94,6 +95,7 @@ TABLE: dict[str, tuple[Steps, ...]] = {
         _since((BEGINNING, "10"), (date(2025, 1, 1), "5")),
         _since((date(2025, 1, 1), "19")),
     ),
+    NORTHERN_IRELAND: (_always("20"), _always("5")),
 }
 CLASSES = (TaxClass.STANDARD, TaxClass.REDUCED, TaxClass.SECOND_REDUCED)
 

@@ -157,7 +157,7 @@ class SettingsForm(Form):
         description=_l("Sold to a company with a VAT id in another EU country: the buyer owes the tax."),
     )
     export_code = SelectField(
-        _l("Tax code for exports"), coerce=int, description=_l("Sent to a country outside of the EU: free of tax.")
+        _l("Tax code for exports"), coerce=int, description=_l("Sent out of the EU’s VAT area: free of tax.")
     )
     collected_code = SelectField(
         _l("Tax code for tax collected by the marketplace"),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
 from flask_babel import format_date
 from flask_babel import gettext as _
-from sqlalchemy import BigInteger, case, insert, select
+from sqlalchemy import BigInteger, case, insert, literal, select
 from sqlalchemy.orm import joinedload
 
 from portal.errors import Refused
@@ -23,13 +23,18 @@ from portal.scope import current_tenant_id
 # As people name them: the standard first.
 RANKS = {tax_class: rank for rank, tax_class in enumerate(TaxClass)}
 RANK = case(RANKS, value=TaxRate.tax_class).cast(BigInteger)
-BY_COUNTRY = Sort("country", (TaxRate.country, RANK, TaxRate.valid_from))
 
 
 class PeriodTaken(Refused):
     """There is another rate for some of these days."""
 
     field = "valid_from"
+
+
+def by_country(places: Mapping[str, int]) -> Sort:
+    """The countries in this order, of each the standard rate first."""
+    place = case(places, value=TaxRate.country) if places else literal(0)
+    return Sort("country", (place.cast(BigInteger), RANK, TaxRate.valid_from))
 
 
 def rows(country: str | None, window: Window) -> Sequence[TaxRate]:
@@ -39,8 +44,9 @@ def rows(country: str | None, window: Window) -> Sequence[TaxRate]:
     return found
 
 
-def key_of(row: TaxRate) -> tuple[str, int, date]:
-    return row.country, RANKS[row.tax_class], row.valid_from
+def key_of(row: TaxRate, places: Mapping[str, int]) -> tuple[int, int, date]:
+    """Where a row stands in the order of `by_country`."""
+    return places[row.country], RANKS[row.tax_class], row.valid_from
 
 
 def count(country: str | None) -> int | None:

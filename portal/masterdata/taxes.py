@@ -22,6 +22,7 @@ from portal.masterdata.countries import by_name, country_name, is_country
 from portal.masterdata.forms import TAX_CLASSES, CodeForm, RateForm, SettingsForm
 from portal.masterdata.models import TaxCode, TaxRate, TaxSettings
 from portal.masterdata.periods import Difference, Step
+from portal.masterdata.territories import NORTHERN_IRELAND
 from portal.tenants.access import require
 from portal.tenants.models import Role
 from portal.typed import choices
@@ -89,15 +90,22 @@ def delete_code(id: int) -> ResponseReturnValue:
 
 @bp.get("/tax-rates/")
 def tax_rates() -> ResponseReturnValue:
-    view = View.of_request("masterdata.tax_rates", lambda values: (rates.BY_COUNTRY,), FILTERS)
+    countries = by_name(rates.countries())
+    places = {code: place for place, (code, _name) in enumerate(countries)}
+    view = View.of_request("masterdata.tax_rates", lambda values: (rates.by_country(places),), FILTERS)
     country = view.get("country")
-    page = page_of(view, lambda window: rates.rows(country, window), rates.key_of, rates.count(country))
+    page = page_of(
+        view,
+        lambda window: rates.rows(country, window),
+        lambda row: rates.key_of(row, places),
+        rates.count(country),
+    )
     fragment = request.htmx and not request.htmx.history_restore_request
     return render_template(
         "masterdata/_rates.html" if fragment else "masterdata/rates.html",
         view=view,
         page=page,
-        countries=by_name(rates.countries()),
+        countries=countries,
         country_name=country_name,
         tax_classes=TAX_CLASSES,
         today=datetime.now(get_timezone()).date(),
@@ -279,7 +287,8 @@ def _taxes_page(form: SettingsForm, row: TaxSettings, trial: Trial | None = None
 
 
 def _offer(form: SettingsForm, row: TaxSettings) -> None:
-    known = {*eu_rates.COUNTRIES, *rates.countries(), row.home_country} - {""}
+    # Who sits in Northern Ireland pays at home what all of the United Kingdom pays.
+    known = {*eu_rates.COUNTRIES, *rates.countries(), row.home_country} - {"", NORTHERN_IRELAND}
     form.home_country.choices = choices([("", _("None: no tax is computed")), *by_name(known)])
     offered = service.offered_codes(row.reverse_charge_code_id, row.export_code_id, row.collected_code_id)
     for field in (form.reverse_charge_code, form.export_code, form.collected_code):

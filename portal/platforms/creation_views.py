@@ -27,6 +27,7 @@ bp.before_request(require_user)
 
 # Fields of the form that are fields of the platform under the same name.
 PLAIN = (
+    "document_type",
     *("freight_article", "discount_article", "gift_wrap_article", "other_article"),
     *("article_rule", "sku_prefix", "unknown_sku"),
 )

@@ -10,7 +10,8 @@ from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
 from portal.errors import Refused
 from portal.marketplaces import parse_countries
 from portal.platforms.models import ArticleRule, UnknownSku
-from portal.typed import Form, WholeField, one_line
+from portal.presentation import DOCUMENT_TYPES
+from portal.typed import Form, WholeField, choices, one_line
 
 LARGEST_NUMBER = 999_999
 LONGEST_ARTICLE = 60
@@ -42,7 +43,14 @@ class PlatformForm(Form):
 class CreationForm(Form):
     """What a platform's orders become, where no mapping says otherwise."""
 
-    document_type = SelectField(_l("Document type"), choices=[SelectChoice("order", _l("Sales order"))])
+    document_type = SelectField(
+        _l("Document type"),
+        choices=choices((type.value, label) for type, label in DOCUMENT_TYPES.items()),
+        description=_l(
+            "A sales order follows the marketplace until it is shipped. An invoice is final: what changes afterwards "
+            "is said beside it. Orders that are documents already stay what they are."
+        ),
+    )
     payment_terms = SelectField(_l("Payment terms"), coerce=int)
     payment_method = SelectField(_l("Payment method"), coerce=int)
     shipping_method = SelectField(_l("Shipping method"), coerce=int)

@@ -22,6 +22,13 @@ class Connection(StrEnum):
     REVOKED = "revoked"
 
 
+class DocumentType(StrEnum):
+    """What a platform's orders become. Delivery note and cancellation come by conversion, not from an order."""
+
+    ORDER = "order"  # a sales order, which may still change
+    INVOICE = "invoice"  # final: what changes later is said beside it
+
+
 class ArticleRule(StrEnum):
     """How a marketplace's SKU becomes the tenant's article number."""
 
@@ -61,7 +68,8 @@ class Platform(db.Model):
     connection_problem: Mapped[str | None]
     seller_id: Mapped[str | None]
     authorized_at: Mapped[datetime | None]
-    # Document creation: what orders get where no mapping says otherwise. Required before a fetch.
+    # Document creation: what orders become, and get where no mapping says otherwise. Required before a fetch.
+    document_type: Mapped[DocumentType] = mapped_column(server_default=DocumentType.ORDER.value)
     payment_terms_id: Mapped[int | None] = mapped_column(ForeignKey("payment_terms.id"))
     payment_method_id: Mapped[int | None] = mapped_column(ForeignKey("payment_method.id"))
     shipping_method_id: Mapped[int | None] = mapped_column(ForeignKey("shipping_method.id"))

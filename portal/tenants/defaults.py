@@ -34,8 +34,17 @@ def add_defaults() -> None:
             NumberRange(
                 tenant_id=tenant_id,
                 purpose=Purpose.ORDER,
-                name=_("Orders"),
+                name=_("Sales orders"),
                 prefix="A",
+                digits=DIGITS,
+                next_number=1,
+                last_number=largest(DIGITS),
+            ),
+            NumberRange(
+                tenant_id=tenant_id,
+                purpose=Purpose.INVOICE,
+                name=_("Invoices"),
+                prefix="R",
                 digits=DIGITS,
                 next_number=1,
                 last_number=largest(DIGITS),

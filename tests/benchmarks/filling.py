@@ -131,7 +131,7 @@ REST = (
     "convert_to(%(payload)s, 'UTF8'), now() - i * interval '1 hour' "
     "FROM generate_series(1, greatest(%(total)s / 500, 60)) AS i",
     "UPDATE number_range SET next_number = CASE purpose WHEN 'order' THEN 1 ELSE 10000 END + %(total)s + 1 "
-    "WHERE tenant_id = %(tenant)s",
+    "WHERE tenant_id = %(tenant)s AND purpose <> 'invoice'",
     "UPDATE number_range SET prefix = 'SO', digits = 8 WHERE tenant_id = %(tenant)s AND purpose = 'order'",
     "UPDATE number_range SET last_number = 99999999 WHERE tenant_id = %(tenant)s",
 )

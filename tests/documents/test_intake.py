@@ -5,20 +5,24 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, func, select, text
+from sqlalchemy.exc import IntegrityError
 
+from portal.addresses import checking, ledger
 from portal.addresses.matching import MatchRule
 from portal.addresses.models import Address, AddressStatus, NumberRange
 from portal.documents import intake
 from portal.documents.models import Document, DocumentLine, HeldOrder, Receipt
 from portal.extensions import db
 from portal.order import Component, Party, Status
-from portal.platforms.models import Platform
+from portal.platforms.models import DocumentType, Platform
 from portal.scope import tenant
+from portal.sentences import say
 from tests.documents.builders import a_line, an_order, planned
 
 
@@ -223,6 +227,74 @@ def test_two_writers_of_the_same_orders_at_once_make_each_document_once(source, 
     assert len(documents()) == 60
     numbers = sorted(int(document.number[1:]) for document in documents().values())
     assert numbers == list(range(numbers[0], numbers[0] + 60))
+
+
+def as_invoices(source):
+    return replace(source, settings=replace(source.settings, document_type=DocumentType.INVOICE))
+
+
+def test_an_order_that_is_a_sales_order_never_becomes_an_invoice_too(source):
+    take(source, an_order("both"))
+    take(as_invoices(source), an_order("both", version=2), an_order("later"))
+    take(source, an_order("later", version=2))
+    assert {id: (found.type, found.number) for id, found in documents().items()} == {
+        "both": ("order", "A0000001"),
+        "later": ("invoice", "R0000001"),
+    }
+    assert not held()
+    twice = text("UPDATE document SET order_id = 'both' WHERE order_id = 'later'")  # nothing but the key decides here
+    with pytest.raises(IntegrityError, match="uq_document_order"), db.session.begin_nested():
+        db.session.execute(twice)
+
+
+def test_workers_who_plan_by_the_setting_before_and_behind_its_change_make_each_document_once(app, merchant, source):
+    """They meet at the same orders, in different order: the ranges of both types are locked by each."""
+    page = [an_order(f"028-{n}", buyer_reference=f"buyer-{n}") for n in range(40)]
+    problems = []
+
+    def write(source, orders):
+        try:
+            with app.app_context(), tenant(merchant.tenant_id):
+                for first in range(0, len(orders), 8):
+                    take(source, *orders[first : first + 8])
+        except Exception as problem:
+            problems.append(problem)
+
+    work = [(source, page), (as_invoices(source), page[::-1]), (source, page[20:]), (as_invoices(source), page)]
+    threads = [threading.Thread(target=write, args=part) for part in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not problems and not held()
+    assert len(documents()) == 40
+    for letter, type in (("A", DocumentType.ORDER), ("R", DocumentType.INVOICE)):
+        numbers = sorted(found.number for found in documents().values() if found.type == type)
+        assert numbers == [f"{letter}{number:07}" for number in range(1, len(numbers) + 1)]
+        own = db.session.scalars(select(NumberRange).where(NumberRange.purpose == type.value)).one()
+        wanted = ledger.Wanted(ledger.Series(own.id, own.purpose), ZoneInfo("Europe/Berlin"))
+        found = checking.check(wanted, own.next_number)
+        assert (found.drawn, found.findings) == (len(numbers), [])
+
+
+def test_an_invoice_is_left_as_it_is_and_says_what_changed(source):
+    invoices = as_invoices(source)
+    changed, moved, cancelled = (an_order(id) for id in ("changed", "moved", "cancelled"))
+    take(invoices, changed, moved, cancelled)
+    elsewhere = Party(name="Käthe Müller", street="Neue Straße 1", city="Kassel", country="DE")
+    take(
+        invoices,
+        an_order("changed", version=2, lines=[a_line(quantity=2)]),
+        an_order("moved", version=2, delivery=elsewhere),
+        an_order("cancelled", version=2, status=Status.CANCELLED),
+    )
+    found = documents()
+    for id, order in (("changed", changed), ("moved", moved), ("cancelled", cancelled)):
+        assert found[id].total == order.total and found[id].delivery["street"] == order.delivery.street
+    assert [found[id].state for id in ("changed", "moved", "cancelled")] == ["open", "open", "cancelled"]
+    assert "changed at the marketplace after its invoice" in say(found["changed"].notice)
+    assert found["moved"].notice == found["changed"].notice
+    assert "invoice has to be cancelled" in say(found["cancelled"].notice)
 
 
 versions = st.lists(

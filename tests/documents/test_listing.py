@@ -15,6 +15,7 @@ from portal.documents import listing
 from portal.documents.models import Document
 from portal.extensions import db
 from portal.order import Party, Status
+from portal.platforms.models import DocumentType, Platform
 from portal.shipments import service as shipping
 from tests.documents import builders
 from tests.documents.builders import EPOCH, a_line, an_order
@@ -40,8 +41,6 @@ def take(as_tenant, merchant):
     """Orders become documents of a platform, as intake makes them."""
 
     def write(*orders, platform="Amazon"):
-        from portal.platforms.models import Platform
-
         with as_tenant(merchant):
             found = db.session.scalars(select(Platform).where(Platform.name == platform)).first()
             found = found or a_platform(merchant, platform, f"reference of {platform}")
@@ -105,6 +104,24 @@ class TestFilters:
     def test_who_ships(self, shown, by, expected):
         found = shown(fulfilled_by=by)
         assert found == expected or len(found) == expected
+
+    def test_type(self, take, shown, browser, as_tenant, merchant):
+        """It is asked for, and a column says it, once there is more than one."""
+        assert not read(browser.get("/documents/").text).all("select", id="type")
+        with as_tenant(merchant):
+            db.session.get_one(Platform, self.other).document_type = DocumentType.INVOICE
+            db.session.commit()
+        take(placed("billed", 7), placed("other", 6, version=2), platform="Amazon Polska")
+        with as_tenant(merchant):
+            db.session.get_one(Platform, self.other).document_type = DocumentType.ORDER
+            db.session.commit()
+        page = read(browser.get("/documents/?type=invoice").text)
+        assert page.fields["type"] == "invoice" and "Document type: Invoice" in page.words
+        assert [row[:3] for row in page.rows] == [["R0000001", "Invoice", "billed"]]
+        for query in ({"state": "to_ship"}, {"q": "Müller"}, {"sort": "-number"}, {"since": "2026-11-01"}):
+            found = browser.get("/documents/", query_string=query | {"type": "invoice"}, headers=FRAGMENT).text
+            assert [row[2] for row in read(found).rows] == ["billed"], query
+        assert shown(type="nonsense") == ["Invoice", *["Sales order"] * 6]
 
     def test_filters_add_up(self, shown):
         assert shown(state="open", fulfilled_by="merchant", platform=str(self.other)) == ["other"]

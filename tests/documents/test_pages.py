@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import msgspec
@@ -13,6 +13,7 @@ from sqlalchemy import select
 from portal.automation.models import Run
 from portal.documents.models import IntakePage, State
 from portal.extensions import db
+from portal.masterdata.models import TaxCode, TaxRate, TaxSettings
 from portal.order import Collection, Component, Party, Status
 from portal.shipments.models import MessageState, Shipment
 from tests.desk import Desk
@@ -75,7 +76,7 @@ class TestList:
 class TestDetail:
     def test_it_shows_platform_channel_and_reference(self, desk, document):
         page = desk.open(f"/documents/{document.id}")
-        assert page.one("h1").words == f"Order {document.number}"
+        assert page.one("h1").words == f"Sales order {document.number}"
         grid = page.grid
         assert grid["Platform"] == "1 · Amazon"
         assert grid["Sales channel"] == "Amazon.de"
@@ -93,6 +94,33 @@ class TestDetail:
         assert page.one("tfoot").words == "Total, as at the marketplace €29.40"
         assert sum(Decimal(row[-1].replace("€", "")) for row in lines) == Decimal("29.40")
         assert [row[2] for row in lines] == ["Article 1", "Article 2", "Discount", "Freight"]
+
+    @pytest.mark.parametrize(
+        ("country", "postal_code", "says"),
+        [
+            ("ES", "35001", "Delivered to the Canary Islands: outside of the EU’s VAT area."),
+            ("MC", "98000", "Delivered to Monaco: taxed as France."),
+            ("GB", "BT1 1AA", "Delivered to Northern Ireland: for goods a part of the EU’s VAT area."),
+            ("ES", "28001", ""),
+            ("CH", "8001", ""),
+        ],
+    )
+    def test_a_territory_that_decided_the_tax_is_named_on_the_path(self, desk, country, postal_code, says):
+        desk.take(an_order("before", delivery=Party(name="K", country=country, postal_code=postal_code)))
+        with desk.inside():
+            tenant_id = desk.merchant.tenant_id
+            code = TaxCode(tenant_id=tenant_id, code="20")
+            db.session.add(code)
+            db.session.flush()
+            rate = {"tax_class": "standard", "valid_from": date(2021, 7, 1), "rate": 20, "tax_code_id": code.id}
+            db.session.add_all(TaxRate(tenant_id=tenant_id, country=of, **rate) for of in ("FR", "ES", "XI"))
+            settings = db.session.get_one(TaxSettings, tenant_id)
+            settings.home_country, settings.one_stop_shop = "DE", True
+            db.session.commit()
+        desk.take(an_order("behind", delivery=Party(name="K", country=country, postal_code=postal_code)))
+        paths = {id: desk.open(f"/documents/{found.id}/path").words for id, found in desk.documents().items()}
+        assert "Delivered to" not in paths["before"]  # no tax was computed then
+        assert (says in paths["behind"]) if says else ("Delivered to" not in paths["behind"])
 
     def test_who_it_goes_to(self, desk):
         who = Party(

@@ -27,9 +27,11 @@ RATES = {
     ("FR", TaxClass.REDUCED): ("7", "5.5"),
     ("FI", TaxClass.STANDARD): ("24", "25.5"),
     ("FI", TaxClass.REDUCED): ("14", "13.5"),
+    ("XI", TaxClass.STANDARD): ("20", "20"),
 }
 CODES = {TaxCase.REVERSE_CHARGE: "RC", TaxCase.EXPORT: "EX", TaxCase.COLLECTED: "MP"}
 FRENCH, GERMAN, GREEK = "FR40303265045", "DE136695976", "EL094259216"
+NORTHERN_IRISH = "XI110305878"
 ARTICLES = Articles(classes={"SKU-1": TaxClass.STANDARD, "SKU-2": TaxClass.REDUCED})
 
 
@@ -48,8 +50,9 @@ def settings(**changes):
     return Settings(ZoneInfo("Europe/Berlin"), articles=ARTICLES, taxes=taxes(**changes))
 
 
-def an_order_to(country, vat_id="", **changes):
-    delivery, buyer = Party(name="K", street="S 1", city="C", country=country), Party(name="K", vat_id=vat_id)
+def an_order_to(country, vat_id="", postal_code="", **changes):
+    delivery = Party(name="K", street="S 1", postal_code=postal_code, city="C", country=country)
+    buyer = Party(name="K", vat_id=vat_id)
     return an_order(delivery=delivery, buyer=buyer, **changes)
 
 
@@ -75,6 +78,27 @@ class TestCases:
         draft = plan(an_order_to(country, vat_id), settings(one_stop_shop=one_stop_shop))
         assert (draft.tax_case, draft.lines[0].tax_code) == (case, code)
         assert (draft.tax == 0) == (case in (TaxCase.REVERSE_CHARGE, TaxCase.EXPORT))
+
+    @pytest.mark.parametrize(
+        ("home", "country", "postal_code", "vat_id", "case", "code"),
+        [
+            ("DE", "FI", "22100", "", TaxCase.EXPORT, "EX"),  # Åland
+            ("DE", "FI", "21100", "", TaxCase.ONE_STOP_SHOP, "FI 25.5"),
+            ("DE", "FI", "22100", FRENCH, TaxCase.EXPORT, "EX"),
+            ("DE", "DE", "D-27498", "", TaxCase.EXPORT, "EX"),  # Heligoland: not even at home
+            ("DE", "MC", "98000", "", TaxCase.ONE_STOP_SHOP, "FR 20"),
+            ("FR", "MC", "98000", "", TaxCase.DOMESTIC, "FR 20"),
+            ("FR", "FR", "97400", "", TaxCase.EXPORT, "EX"),
+            ("DE", "GB", "BT1 1AA", "", TaxCase.ONE_STOP_SHOP, "XI 20"),
+            ("DE", "GB", "BT1 1AA", NORTHERN_IRISH, TaxCase.REVERSE_CHARGE, "RC"),
+            ("DE", "GB", "BS1 1AA", NORTHERN_IRISH, TaxCase.EXPORT, "EX"),
+        ],
+    )
+    def test_what_bears_a_countrys_code_may_lie_outside_or_count_as_another(
+        self, home, country, postal_code, vat_id, case, code
+    ):
+        draft = plan(an_order_to(country, vat_id, postal_code), settings(home=home))
+        assert (draft.tax_case, draft.lines[0].tax_code) == (case, code)
 
     def test_what_the_marketplace_collects_is_its_own(self):
         line = a_line(components=[Component("article", Decimal("19.99"), Decimal("3.11"))], tax_collected=True)
@@ -208,6 +232,8 @@ def test_net_and_tax_make_the_gross_amount(amount, percent):
         ("fr 40 303265045", "FR"),
         (GREEK, "GR"),
         (GERMAN, "DE"),
+        (NORTHERN_IRISH, "XI"),
+        ("EU372000041", ""),  # a seller of a one-stop shop, of no member state
         ("DE123456789", ""),
         ("", ""),
         ("X", ""),

@@ -50,7 +50,7 @@ SENSIBLE: dict[str, Any] = {
     "held_order.component": None,
     "held_order.order_id": "{term}-held",
     "intake_page.collections": {},
-    "number_range.purpose": "order",
+    "number_range.purpose": "address",
     "number_skip.year": None,
     "platform.marketplaces": "DE",
     "platform.reference": "{reference}",

@@ -102,8 +102,8 @@ class TestDifferences:
 
 
 class TestTable:
-    def test_it_holds_the_27_member_states_each_with_a_standard_rate_of_every_day(self):
-        assert len(COUNTRIES) == 27
+    def test_it_holds_the_27_member_states_and_northern_ireland_with_a_standard_rate_of_every_day(self):
+        assert len(COUNTRIES) == 27 + len({"XI"} & set(COUNTRIES)) == 28
         for country in COUNTRIES:
             standard = [rate for rate in RATES if rate.subject == (country, TaxClass.STANDARD)]
             assert standard[0].valid_from == BEGINNING

@@ -82,8 +82,10 @@ class TestCreation:
         make(desk, ShippingMethod(name="Spedition"))
         express = id_of(desk, ShippingMethod, "Spedition")
         path = f"/platforms/{platform.id}/creation"
-        desk.do(path, **{**form, "shipping_method": str(express), "article_rule": "strip_prefix", "sku_prefix": "AMZ-"})
+        chosen = {"document_type": "invoice", "shipping_method": str(express)}
+        desk.do(path, **{**form, **chosen, "article_rule": "strip_prefix", "sku_prefix": "AMZ-"})
         found = kept(desk, platform)
+        assert found.document_type == "invoice"
         assert (found.shipping_method_id, found.freight_article, found.gift_wrap_article) == (express, "FRACHT", "")
         assert (found.article_rule, found.sku_prefix) == ("strip_prefix", "AMZ-")
         page = desk.open(path)
@@ -98,7 +100,7 @@ class TestCreation:
             ("payment_terms", "0", "valid choice"),
             ("payment_method", "x", "could not coerce"),
             ("shipping_method", "999999", "valid choice"),
-            ("document_type", "invoice", "valid choice"),
+            ("document_type", "delivery_note", "valid choice"),
             ("article_rule", "guess", "valid choice"),
             ("unknown_sku", "drop", "valid choice"),
         ],
@@ -270,6 +272,17 @@ class TestTryingOut:
         assert ("Becomes", "a document", "held: There is no article for the SKU “SKU-2”.") in rows
         assert page.fields["unknown_sku"] == "hold"  # what was chosen is still chosen
         assert kept(desk, connected).unknown_sku == "free_text"
+
+    def test_another_type_is_counted_with_the_numbers_it_brings(self, desk, connected, form):
+        with desk.inside():
+            for name in ("payment_terms", "payment_method", "shipping_method"):
+                setattr(db.session.get_one(Platform, connected.id), f"{name}_id", int(form[name]))
+            db.session.commit()
+        wanted = {**form, "freight_article": "FREIGHT", "document_type": "invoice", "try": "1"}
+        page = desk.send(f"/platforms/{connected.id}/creation", 200, **wanted)
+        words, rows = self.shown(page)
+        assert words == "1 the same, 2 with other document type, 2 with another number."  # the held one stays so
+        assert {("Document type", "Sales order", "Invoice"), ("Number", "A0000003", "R0000002")} <= rows
 
     def test_what_the_trial_says_is_what_the_intake_does(self, desk, connected, form):
         make(desk, Article(number="SKU-1"))
