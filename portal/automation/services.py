@@ -10,6 +10,7 @@ from enum import StrEnum
 from flask_babel import gettext as _
 from flask_babel import ngettext
 from sqlalchemy import func, select, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from jobs.queues import SERVICE, Job, WorkerSeen, end_workers, service_queue, waiting, workers
@@ -65,13 +66,14 @@ def all_of_tenant() -> Sequence[Service]:
 
 
 def first() -> Service:
-    """The tenant's first service, which is made where there is none."""
-    oldest: Service | None = db.session.scalar(select(Service).order_by(Service.id).limit(1))
-    if oldest is not None:
-        return oldest
-    made = Service()
-    save(made, _("Automation"), 1)
-    return made
+    """The tenant's first service, which is made where there is none. Of two at once, one makes it."""
+    oldest = select(Service).order_by(Service.id).limit(1)
+    found: Service | None = db.session.scalar(oldest)
+    if found is None:
+        one = {"tenant_id": current_tenant_id(), "name": _("Automation")}
+        db.session.execute(insert(Service).values(one).on_conflict_do_nothing())
+        found = db.session.scalars(oldest).one()
+    return found
 
 
 def save(service: Service, name: str, count: int) -> None:

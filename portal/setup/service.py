@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from flask_babel import gettext as _
 from sqlalchemy import or_, select
+from sqlalchemy.orm import joinedload
 
 from portal.automation import actions, tasks
 from portal.automation.areas import Scope, ScopeKind
@@ -121,6 +122,7 @@ def _tasks_by_platform(platforms: Sequence[Platform]) -> dict[int, dict[str, Tas
     """Of each platform, by preset, the task that does it by itself and is furthest. One statement."""
     rows = db.session.execute(
         select(Task, Schema.scope, Schema.steps)
+        .options(joinedload(Task.service))
         .join(TaskAction, TaskAction.task_id == Task.id)
         .join(Schema, Schema.id == TaskAction.schema_id)
         .where(

@@ -106,12 +106,16 @@ def covers(scope: Scope, platform: Platform) -> bool:
 
 def furthest(tasks: Sequence[Task]) -> Task | None:
     """The task that counts where several do the same: one that runs, else one that is locked, else one that is off."""
-    return min(tasks, key=lambda task: (not task.active, task.locked_at is not None, task.id), default=None)
+
+    def rank(task: Task) -> tuple[bool, bool, bool, int]:
+        return (not task.active, task.locked_at is not None, not task.service.active, task.id)
+
+    return min(tasks, key=rank, default=None)
 
 
 def is_running(task: Task) -> bool:
     """True where the task starts by itself."""
-    return task.active and task.locked_at is None
+    return task.active and task.locked_at is None and task.service.active
 
 
 def _credential(facts: Facts) -> Step:
@@ -229,6 +233,10 @@ def _task(preset: str, platform: Platform, task: Task | None) -> Step:
     if task.locked_at is not None:
         hint = _("The task “%(name)s” is locked.", name=task.name)
         return Step(preset, label, StepState.ATTENTION, hint, way=page)
+    if task.active:
+        hint = _("The task “%(name)s” waits: its service is stopped.", name=task.name)
+        to_service = Way(_("To the service"), "services.show", {"id": task.service_id}, Role.CLERK)
+        return Step(preset, label, StepState.ATTENTION, hint, way=to_service)
     hint = _("The task “%(name)s” is switched off.", name=task.name)
     return Step(preset, label, StepState.TODO, hint, way=Way(_("Switch it on"), "tasks.edit", {"id": task.id}))
 
