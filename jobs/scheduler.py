@@ -37,6 +37,8 @@ RETRY_PAUSE = "1 minute"
 # Events that are settled and calls that brought nothing are kept this long, to be looked up.
 KEPT = "30 days"
 TIDIED_EVERY = 3600
+RUNS_TIDIED = "kontor:tidied:runs"
+MOST_FORGOTTEN = 200  # runs a tick; each may have five actions of a thousand messages
 # A run that nobody works on after this many beginnings has something that kills workers.
 MOST_ATTEMPTS = 5
 # What may lose its worker: who names those unfinished, how they are claimed, given up, and queued anew.
@@ -100,6 +102,12 @@ def _tidy() -> None:
         dropped = db.session.scalar(text("SELECT cloud_forget(CAST(:kept AS interval))"), {"kept": KEPT})
         db.session.commit()
         log.info("tidied", rows=dropped)
+    if redis().set(RUNS_TIDIED, 1, ex=TIDIED_EVERY, nx=True):
+        dropped = db.session.scalar(text("SELECT portal_forget_runs(:most)"), {"most": MOST_FORGOTTEN})
+        db.session.commit()
+        log.info("runs_tidied", rows=dropped)
+        if dropped >= MOST_FORGOTTEN:  # the rest with the next ticks, so that none takes long
+            redis().delete(RUNS_TIDIED)
 
 
 def _claim(function: str, pause: str) -> list[tuple[int, int]]:

@@ -32,8 +32,8 @@ from portal.tenants.models import Tenant
 
 log = structlog.get_logger()
 
-# How many runs a task's page shows.
-MOST_RUNS = 50
+# How many runs a task's page shows; the history has them all.
+MOST_RUNS = 10
 
 
 class NameTaken(Refused):
@@ -186,7 +186,10 @@ def fail_lost(run: TaskRun) -> None:
 def runs_of(task: Task) -> Sequence[TaskRun]:
     """The task's latest runs, the newest first."""
     found: Sequence[TaskRun] = db.session.scalars(
-        select(TaskRun).where(TaskRun.task_id == task.id).order_by(TaskRun.id.desc()).limit(MOST_RUNS)
+        select(TaskRun)
+        .where(TaskRun.task_id == task.id)
+        .order_by(TaskRun.queued_at.desc(), TaskRun.id.desc())
+        .limit(MOST_RUNS)
     ).all()
     return found
 

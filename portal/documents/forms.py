@@ -11,7 +11,7 @@ from flask_babel import lazy_gettext as _l
 
 from portal.documents.listing import FULFILLED_BY, TO_SHIP_STATE
 from portal.documents.models import State
-from portal.lists import Filter
+from portal.lists import Filter, parse_id
 
 # Longer than the order ids of any marketplace; the rest of what was pasted is cut off.
 LONGEST_ORDER_ID = 100
@@ -35,6 +35,8 @@ def filters(platforms: dict[int, str]) -> tuple[Filter, ...]:
         Filter("fulfilled_by", _l("Shipped"), _one_of(FULFILLED_BY), lambda by: FULFILMENT[by]),
         Filter("since", _l("From"), parse_day, format_date),
         Filter("until", _l("To"), parse_day, format_date),
+        Filter("fetch", _l("Fetch"), parse_id),
+        Filter("actions", _l("Area actions"), parse_id),
     )
 
 
