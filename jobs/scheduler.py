@@ -9,6 +9,8 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
+from itertools import groupby
+from operator import itemgetter
 from types import FrameType
 from typing import Any
 
@@ -61,20 +63,21 @@ def run(app: Flask, once: bool = False) -> None:
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
     while not stopped:
-        began = time.monotonic()
+        began, more = time.monotonic(), False
         with app.app_context():
             try:
-                tick()
+                more = tick()
             except (DBAPIError, RedisError) as error:
                 db.session.rollback()
                 log.warning("tick_failed", error=type(error).__name__)
         if once:
             return
-        time.sleep(max(0.05, TICK_SECONDS - (time.monotonic() - began)))
+        if not more:
+            time.sleep(max(0.05, TICK_SECONDS - (time.monotonic() - began)))
 
 
-def tick() -> None:
-    """Queue everything that is due now."""
+def tick() -> bool:
+    """Queue everything that is due now. True if more tasks are due than were started."""
     for account_id, platform_id in _claim("cloud_claim_platforms", RETRY_PAUSE):
         enqueue("jobs.collect.collect_orders", account_id, platform_id)
     for account_id, message_id in _claim("cloud_claim_messages", RETRY_PAUSE):
@@ -88,12 +91,14 @@ def tick() -> None:
             runs.start_fetch(db.session.get_one(Platform, platform_id), cause="schedule")
     db.session.commit()
     # Claimed, started and planned anew in one transaction: killed in between, nothing has happened.
-    for tenant_id, task_id in _claim("portal_claim_tasks", RETRY_PAUSE):
+    due = _claim("portal_claim_tasks", RETRY_PAUSE)
+    for tenant_id, claimed in groupby(sorted(due), key=itemgetter(0)):
         with tenant(tenant_id):
-            tasks.start_due(task_id)
+            tasks.start_due([task_id for _, task_id in claimed])
     db.session.commit()
     _revive_runs()
     _tidy()
+    return len(due) >= MOST_A_TICK
 
 
 def _tidy() -> None:

@@ -16,6 +16,7 @@ from flask_babel import gettext as _
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import selectinload
 
 from jobs.queues import enqueue
 from portal.automation import actions
@@ -118,20 +119,27 @@ def unlock(task: Task) -> None:
 
 def start(task: Task, cause: str) -> TaskRun | None:
     """Have a worker run the task. None where it is queued or running already."""
-    run: TaskRun | None = db.session.scalar(
-        insert(TaskRun)
-        .values(
-            tenant_id=task.tenant_id,
-            task_id=task.id,
-            cause=cause,
-            plan=[{"schema": action.schema_id, "condition": action.condition.value} for action in task.actions],
-        )
-        .on_conflict_do_nothing()
-        .returning(TaskRun)
-    )
-    if run is not None:
-        enqueue("jobs.tasks.run_task", run.tenant_id, run.id)
-    return run
+    run_id = start_these([task], cause).get(task.id)
+    return None if run_id is None else db.session.get(TaskRun, run_id)
+
+
+def start_these(tasks: Sequence[Task], cause: str) -> dict[int, int]:
+    """Have workers run the tasks; the runs' ids by the tasks'. Those queued or running already are left out."""
+    rows = [
+        {
+            "tenant_id": task.tenant_id,
+            "task_id": task.id,
+            "cause": cause,
+            "plan": [{"schema": action.schema_id, "condition": action.condition.value} for action in task.actions],
+        }
+        for task in tasks
+    ]
+    new = insert(TaskRun).on_conflict_do_nothing().returning(TaskRun.task_id, TaskRun.id)
+    started: dict[int, int] = dict(db.session.execute(new, rows).all())
+    for task in tasks:
+        if task.id in started:
+            enqueue("jobs.tasks.run_task", task.tenant_id, started[task.id])
+    return started
 
 
 def is_in_flight(task: Task) -> bool:
@@ -140,18 +148,25 @@ def is_in_flight(task: Task) -> bool:
     return db.session.scalar(in_flight) is not None
 
 
-def start_due(task_id: int) -> None:
-    """Start a task that the scheduler has claimed, in the claim's transaction, and set when it is due next.
+def start_due(task_ids: Sequence[int]) -> None:
+    """Start tasks that the scheduler has claimed, in the claim's transaction, and set when they are due next.
 
-    While it is running it stays due: it starts once more when it has ended, for however many times it missed.
+    One that is running stays due: it starts once more when it has ended, for however many times it missed.
     """
-    task: Task = db.session.get_one(Task, task_id, populate_existing=True)
-    if start(task, "schedule") is None:
-        return
-    if task.kind == TriggerKind.CONTINUOUS:
-        task.next_at = None  # until it has ended
-    else:
-        plan_next(task)
+    found = db.session.scalars(
+        select(Task)
+        .where(Task.id.in_(task_ids))
+        .options(selectinload(Task.actions).lazyload(TaskAction.schema))
+        .execution_options(populate_existing=True)
+    ).all()
+    started = start_these(found, "schedule")
+    for task in found:
+        if task.id not in started:
+            continue
+        if task.kind == TriggerKind.CONTINUOUS:
+            task.next_at = None  # until it has ended
+        else:
+            plan_next(task)
     db.session.flush()
 
 
