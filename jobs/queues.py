@@ -1,49 +1,108 @@
-"""How work is put on a queue. Parts of the portal know this module of jobs and no other."""
+"""How work is put on a queue, and what is seen of queues. Parts of the portal know this module of jobs and no other."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
 import structlog
 from redis.exceptions import RedisError
-from rq import Queue
+from rq import Queue, Worker
+from rq.command import send_shutdown_command
 from rq.serializers import JSONSerializer
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
+from jobs import turns
 from portal.extensions import db, redis
 
 log = structlog.get_logger()
 
-# In the order in which a worker prefers them: what a person waits for comes first.
-QUEUES = ("fetch", "send", "collect", "actions")
+# One queue for all tenants, at which they take turns (jobs/turns.py), and one for each automation service.
+WORK = "work"
+SERVICE = "service-"
 
-# task name -> (queue, seconds it may take). A job is a batch, so a long one is normal.
+
+class Task(NamedTuple):
+    """What is known of a task: within a tenant's jobs a lower rank goes first; the seconds it may take.
+
+    `owner` is whose jobs the first of its ids tells: a tenant's or an account's of the cloud.
+    """
+
+    rank: int
+    seconds: int
+    owner: str = "tenant"
+
+
+# What a person waits for comes first. A job is a batch, so a long one is normal.
 TASKS = {
-    "jobs.fetch.fetch_orders": ("fetch", 3600),
-    "jobs.report.report_shipment": ("send", 120),
-    "jobs.outbox.send_message": ("send", 120),
-    "jobs.outbox.deliver_event": ("send", 60),
-    "jobs.collect.collect_orders": ("collect", 900),
-    "jobs.actions.run_actions": ("actions", 6 * 3600),
-    "jobs.tasks.run_task": ("actions", 6 * 3600),
+    "jobs.fetch.fetch_orders": Task(0, 3600),
+    "jobs.report.report_shipment": Task(1, 120),
+    "jobs.outbox.send_message": Task(1, 120, "account"),
+    "jobs.outbox.deliver_event": Task(1, 60, "account"),
+    "jobs.collect.collect_orders": Task(2, 900, "account"),
+    "jobs.actions.run_actions": Task(3, 6 * 3600),
+    "jobs.tasks.run_task": Task(3, 6 * 3600),
 }
 
 # What went wrong is in PostgreSQL; RQ's own trace of a failed job is only for the operator.
 FAILURE_SECONDS = 7 * 24 * 3600
-WAITING = "jobs_to_send"
-MARK_SECONDS = 60
+TO_SEND = "jobs_to_send"
+KEPT = "kontor:places_kept"
+KEEP_EVERY = 10  # seconds
 
 
-def enqueue(task: str, *ids: int) -> None:
-    """Put a task on its queue after the open transaction has committed, at once where there is none.
+@dataclass(frozen=True)
+class Job:
+    """A task and its ids, the first of which is its owner's."""
 
-    Only ids travel. Nothing is sent if the transaction rolls back. A job lost on the way (Redis
-    down, machine off) is found again by the scheduler, since what is due stands in PostgreSQL.
+    task: str
+    ids: tuple[int, ...]
+
+    @property
+    def owner(self) -> str:
+        return f"{TASKS[self.task].owner}-{self.ids[0]}" if self.ids else "nobody"
+
+    def __str__(self) -> str:
+        return f"{self.task}({','.join(map(str, self.ids))})"
+
+    @classmethod
+    def of(cls, text: str) -> Job:
+        task, _bracket, ids = text.removesuffix(")").partition("(")
+        return cls(task, tuple(int(id) for id in ids.split(",") if id))
+
+
+@dataclass(frozen=True)
+class WorkerSeen:
+    """A worker as it told of itself: at most a minute ago, or it is not among those seen."""
+
+    name: str
+    host: str
+    pid: int
+    began_at: datetime
+    seen_at: datetime
+    jobs: tuple[Job, ...]  # what it is doing
+
+
+def service_queue(service_id: int) -> str:
+    """The queue of an automation service."""
+    return f"{SERVICE}{service_id}"
+
+
+def enqueue(task: str, *ids: int, on: str = WORK, first: bool = False) -> None:
+    """Put a task on a queue after the open transaction has committed, at once where there is none.
+
+    Only ids travel. Nothing is sent if the transaction rolls back. `first` puts it before all that waits there.
+    A job lost on the way (Redis down, machine off) is found again by the scheduler, since what is due stands
+    in PostgreSQL.
     """
-    session = db.session()
+    session, what = db.session(), (Job(task, ids), on, first)
     if session.in_transaction():
-        session.info.setdefault(WAITING, []).append((task, ids))
+        session.info.setdefault(TO_SEND, []).append(what)
     else:
-        _send(task, ids)
+        _send(*what)
 
 
 def queue(name: str) -> Queue:
@@ -51,41 +110,120 @@ def queue(name: str) -> Queue:
     return Queue(name, connection=redis(), serializer=JSONSerializer)
 
 
-def began(task: str, ids: tuple[int, ...]) -> None:
-    """The job has left the queue: from now on the same may be queued again."""
-    redis().delete(_mark(task, ids))
+def taken(name: str, job: Job) -> None:
+    """A worker has taken the job from the queue: its owner's next gets a place there."""
+    turns.leave(redis(), name, job.owner, str(job))
+    _move_up(name, job.owner)
 
 
-def _send(task: str, ids: tuple[int, ...]) -> None:
-    """Queue the task unless it is queued already."""
-    # The mark outlives a job that Redis or a worker lost by this much, then the scheduler may repeat it.
-    if not redis().set(_mark(task, ids), 1, nx=True, ex=MARK_SECONDS):
-        return
-    name, timeout = TASKS[task]
-    queue(name).enqueue(
-        task,
-        *ids,
-        job_timeout=timeout,
-        result_ttl=3600,
-        failure_ttl=FAILURE_SECONDS,
-        description=f"{task}{ids}",
+def keep_order() -> None:
+    """Give places to those in line who have none, since their last job was lost; for the scheduler.
+
+    Who has waited long for a worker keeps his place.
+    """
+    if redis().set(KEPT, 1, nx=True, ex=KEEP_EVERY):
+        for each in Queue.all(connection=redis(), serializer=JSONSerializer):
+            turns.keep(redis(), each.name)
+    for name, owner in turns.lines(redis()):
+        _move_up(name, owner)
+
+
+def lost(jobs: Sequence[tuple[Job, str]]) -> list[bool]:
+    """Of each job and the queue it belongs on: True where it does not wait there."""
+    return [not waits for waits in turns.are_waiting(redis(), [(on, job.owner, str(job)) for job, on in jobs])]
+
+
+def waiting(name: str) -> list[Job]:
+    """What waits on a queue: first what has a place there, in order, then what stands in line for one."""
+    in_line = [
+        job
+        for line, owner in sorted(turns.lines(redis()))
+        if line == name
+        for job in turns.in_line(redis(), line, owner)
+    ]
+    return [*(Job(str(job.func_name), tuple(job.args)) for job in queue(name).jobs), *map(Job.of, in_line)]
+
+
+def clear(name: str) -> None:
+    """Take everything from a queue."""
+    for job in waiting(name):
+        turns.leave(redis(), name, job.owner, str(job))
+    queue(name).empty()
+    turns.clear(redis(), name)
+
+
+def workers(names: Sequence[str] | None = None) -> dict[str, list[WorkerSeen]]:
+    """The workers that live, by the queue they serve; those of all queues where none are named."""
+    found: dict[str, list[WorkerSeen]] = {}
+    for worker in Worker.all(connection=redis(), serializer=JSONSerializer):
+        for name in worker.queue_names():
+            if names is None or name in names:
+                found.setdefault(name, []).append(_seen(worker))
+    return found
+
+
+def end_workers(name: str) -> None:
+    """Ask the workers that serve only this queue to end after the job in hand."""
+    for worker in Worker.all(connection=redis(), serializer=JSONSerializer):
+        if worker.queue_names() == [name]:
+            send_shutdown_command(redis(), worker.name)
+
+
+def _seen(worker: Any) -> WorkerSeen:
+    jobs = (worker.get_current_job(),)
+    return WorkerSeen(
+        name=worker.name,
+        host=worker.hostname or "",
+        pid=worker.pid or 0,
+        began_at=_utc(worker.birth_date),
+        seen_at=_utc(worker.last_heartbeat),
+        jobs=tuple(Job(str(job.func_name), tuple(job.args)) for job in jobs if job is not None),
     )
 
 
-def _mark(task: str, ids: tuple[int, ...]) -> str:
-    return f"kontor:queued:{task}:{','.join(map(str, ids))}"
+def _utc(moment: datetime | None) -> datetime:
+    """RQ's moments are UTC; those it has read back do not all say so."""
+    moment = moment or datetime.fromtimestamp(0, UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _send(job: Job, on: str, first: bool) -> None:
+    """Have the job wait on the queue, unless it does already."""
+    if first:
+        turns.jump(redis(), on, job.owner, str(job))
+        _put(on, job, first=True)
+    elif turns.join(redis(), on, job.owner, str(job), TASKS[job.task].rank):
+        _move_up(on, job.owner)
+
+
+def _move_up(on: str, owner: str) -> None:
+    job = turns.move_up(redis(), on, owner)
+    if job is not None:
+        _put(on, Job.of(job))
+
+
+def _put(on: str, job: Job, first: bool = False) -> None:
+    queue(on).enqueue(
+        job.task,
+        *job.ids,
+        job_timeout=TASKS[job.task].seconds,
+        result_ttl=3600,
+        failure_ttl=FAILURE_SECONDS,
+        description=turns.described(job.owner, str(job)),
+        at_front=first,
+    )
 
 
 @event.listens_for(Session, "after_commit")
 def _send_waiting(session: Session) -> None:
-    waiting: list[tuple[str, tuple[int, ...]]] = session.info.pop(WAITING, [])
-    for task, ids in waiting:
+    to_send: list[tuple[Job, str, bool]] = session.info.pop(TO_SEND, [])
+    for job, on, first in to_send:
         try:
-            _send(task, ids)
+            _send(job, on, first)
         except RedisError as error:  # committed already: the scheduler will find what is due
-            log.warning("job_not_queued", task=task, error=type(error).__name__)
+            log.warning("job_not_queued", task=job.task, error=type(error).__name__)
 
 
 @event.listens_for(Session, "after_rollback")
 def _forget_waiting(session: Session) -> None:
-    session.info.pop(WAITING, None)
+    session.info.pop(TO_SEND, None)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
-from itertools import groupby
+from dataclasses import dataclass
+from itertools import compress, groupby
 from operator import itemgetter
 from types import FrameType
 from typing import Any
@@ -20,9 +21,9 @@ from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from jobs.queues import enqueue
-from portal.automation import actions, runs, tasks
-from portal.automation.claims import Claimed, is_unclaimed
+from jobs.queues import WORK, Job, enqueue, keep_order, lost, service_queue
+from portal.automation import actions, runs, services, tasks
+from portal.automation.claims import Claimed, claimed_ids
 from portal.automation.models import IN_FLIGHT, ActionRun, Run, TaskRun
 from portal.extensions import db, redis
 from portal.platforms.models import Platform
@@ -43,11 +44,40 @@ RUNS_TIDIED = "kontor:tidied:runs"
 MOST_FORGOTTEN = 200  # runs a tick; each may have five actions of a thousand messages
 # A run that nobody works on after this many beginnings has something that kills workers.
 MOST_ATTEMPTS = 5
-# What may lose its worker: who names those unfinished, how they are claimed, given up, and queued anew.
-UNFINISHED: tuple[tuple[str, Claimed, Any, Callable[[Any], None], str], ...] = (
-    ("portal_unfinished_runs", Claimed.RUN, Run, runs.fail_lost, "jobs.fetch.fetch_orders"),
-    ("portal_unfinished_actions", Claimed.ACTION_RUN, ActionRun, actions.fail_lost, "jobs.actions.run_actions"),
-    ("portal_unfinished_tasks", Claimed.TASK_RUN, TaskRun, tasks.fail_lost, "jobs.tasks.run_task"),
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Runs that may lose their worker: who names those unfinished, and what becomes of one that nobody works on."""
+
+    unfinished: str
+    table: Claimed
+    model: Any
+    task: str
+    queue_anew: Callable[[Any], None]
+    give_up: Callable[[Any], None]
+    queue: Callable[[Any], str] = lambda row: WORK  # of what `unfinished` tells of a run
+
+
+KINDS = (
+    Kind("portal_unfinished_runs", Claimed.RUN, Run, "jobs.fetch.fetch_orders", runs.queue_anew, runs.fail_lost),
+    Kind(
+        "portal_unfinished_actions",
+        Claimed.ACTION_RUN,
+        ActionRun,
+        "jobs.actions.run_actions",
+        actions.queue_anew,
+        actions.fail_lost,
+    ),
+    Kind(
+        "portal_unfinished_tasks",
+        Claimed.TASK_RUN,
+        TaskRun,
+        "jobs.tasks.run_task",
+        tasks.queue_anew,
+        tasks.fail_lost,
+        lambda row: service_queue(row.service_id),
+    ),
 )
 
 
@@ -96,7 +126,10 @@ def tick() -> bool:
         with tenant(tenant_id):
             tasks.start_due([task_id for _, task_id in claimed])
     db.session.commit()
-    _revive_runs()
+    for kind in KINDS:
+        _revive(kind)
+    keep_order()
+    services.watch()
     _tidy()
     return len(due) >= MOST_A_TICK
 
@@ -123,20 +156,21 @@ def _claim(function: str, pause: str) -> list[tuple[int, int]]:
     return [(row[0], row[1]) for row in rows]
 
 
-def _revive_runs() -> None:
-    """Queue anew the runs whose job or worker is gone."""
-    for function, table, model, fail, task in UNFINISHED:
-        rows = db.session.execute(text(f"SELECT * FROM {function}(interval '3 seconds')")).all()  # noqa: S608
-        for tenant_id, run_id in rows:
-            if not is_unclaimed(table, run_id):
-                continue
-            with tenant(tenant_id):
-                run = db.session.get(model, run_id)
-                if run is None or run.state not in IN_FLIGHT:
-                    continue
+def _revive(kind: Kind) -> None:
+    """Queue anew the runs whose job or worker is gone: nobody works on them, and they wait nowhere."""
+    unfinished = db.session.execute(text(f"SELECT * FROM {kind.unfinished}(interval '3 seconds')")).all()  # noqa: S608
+    if not unfinished:
+        return
+    worked_on = claimed_ids(kind.table)
+    idle = [row for row in unfinished if row[1] not in worked_on]
+    wait_nowhere = lost([(Job(kind.task, (row[0], row[1])), kind.queue(row)) for row in idle])
+    for tenant_id, id, *_more in compress(idle, wait_nowhere):
+        with tenant(tenant_id):
+            run = db.session.get(kind.model, id, populate_existing=True)
+            if run is not None and run.state in IN_FLIGHT:
                 if run.attempt >= MOST_ATTEMPTS:
-                    fail(run)
+                    kind.give_up(run)
                 else:
-                    enqueue(task, tenant_id, run_id)
-                db.session.commit()
-        db.session.rollback()
+                    kind.queue_anew(run)
+            db.session.commit()
+    db.session.rollback()

@@ -1,4 +1,4 @@
-"""A worker: takes jobs from the queues, one at a time, each in a process of its own."""
+"""A worker: takes jobs from its queue, one at a time, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from typing import Any
 
 import structlog
 from flask import Flask
+from redis.exceptions import RedisError
 from rq import Worker
 from rq.executions import Execution
-from rq.job import Job
+from rq.job import Job as RQJob
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
 from sqlalchemy.orm import configure_mappers
 
-from jobs.queues import QUEUES, TASKS, began, queue
+from jobs.queues import TASKS, WORK, Job, queue, taken
 from portal.extensions import db, redis
+
+log = structlog.get_logger()
 
 # A worker that dies is missed after this many seconds; the rows in PostgreSQL are what counts anyway.
 SEEN_EVERY = 10
@@ -27,14 +30,13 @@ LIVES = 60
 GARBAGE_EVERY = 100_000
 
 
-def run(app: Flask, names: tuple[str, ...] = QUEUES, burst: bool = False) -> None:
+def run(app: Flask, name: str = WORK, burst: bool = False) -> None:
     """Work until stopped. SIGTERM lets the job in hand finish."""
     with app.app_context():
         warm_up()
         # A forked child must not talk on its parent's database connections.
         os.register_at_fork(after_in_child=lambda: db.engine.dispose(close=False))
-        worker = _worker(app, names)
-        worker.work(burst=burst, logging_level="WARNING")
+        _worker(app, name).work(burst=burst, logging_level="WARNING")
 
 
 def warm_up() -> None:
@@ -48,12 +50,18 @@ def warm_up() -> None:
     gc.set_threshold(GARBAGE_EVERY, 20, 20)
 
 
-def _worker(app: Flask, names: tuple[str, ...]) -> Worker:
+def _worker(app: Flask, name: str) -> Worker:
     class AppWorker(Worker):
-        """Gives every job the app, and says when it began."""
+        """Gives every job the app, and its owner's next job the place that it leaves."""
 
-        def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
-            began(str(job.func_name), tuple(job.args))
+        def execute_job(self, job: RQJob, queue: Queue) -> None:
+            try:
+                taken(queue.name, Job(str(job.func_name), tuple(job.args)))
+            except RedisError as error:  # the place frees itself after a while
+                log.warning("place_not_freed", error=type(error).__name__)
+            super().execute_job(job, queue)
+
+        def perform_job(self, job: RQJob, queue: Queue, execution: Execution) -> bool:
             with app.app_context(), structlog.contextvars.bound_contextvars(job=job.func_name):
                 return bool(super().perform_job(job, queue, execution))
 
@@ -63,4 +71,4 @@ def _worker(app: Flask, names: tuple[str, ...]) -> Worker:
         "worker_ttl": LIVES,
         "default_result_ttl": 3600,
     }
-    return AppWorker([queue(name) for name in names], connection=redis(), serializer=JSONSerializer, **options)
+    return AppWorker([queue(name)], connection=redis(), serializer=JSONSerializer, **options)

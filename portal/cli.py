@@ -16,21 +16,42 @@ def register(app: Flask) -> None:
     from portal.sandbox.command import sandbox
     from portal.up import up
 
-    for command in (up, demo, sandbox, worker, scheduler, reseal, bench):
+    for command in (up, demo, sandbox, worker, workers, scheduler, reseal, bench):
         app.cli.add_command(command)
 
 
 @click.command()
-@click.option("--queue", "queues", multiple=True, help="Only these queues, in this order.")
-@click.option("--burst", is_flag=True, help="Stop when the queues are empty.")
+@click.option("--service", help="Work for this automation service only.")
+@click.option("--tenant", "customer_number", help="Whose service, where several customers have one of that name.")
+@click.option("--burst", is_flag=True, help="Stop when the queue is empty.")
 @with_appcontext
-def worker(queues: tuple[str, ...], burst: bool) -> None:
+def worker(service: str | None, customer_number: str | None, burst: bool) -> None:
     """Run a worker."""
-    from jobs import worker as workers
-    from jobs.queues import QUEUES
+    from jobs import pool
+    from jobs import worker as single
 
     _check_migration()
-    workers.run(_app(), queues or QUEUES, burst)
+    if service is None:
+        single.run(_app(), burst=burst)
+        return
+    try:
+        pool.serve(_app(), service, customer_number, burst)
+    except Refused as refused:
+        raise click.ClickException(str(refused)) from refused
+
+
+@click.command()
+@click.option("--count", type=click.IntRange(min=0), default=2, show_default=True, help="Workers for everybody.")
+@with_appcontext
+def workers(count: int) -> None:
+    """Run several workers: some for everybody, and those of every automation service.
+
+    It may run on several machines: their workers share the work.
+    """
+    from jobs import pool
+
+    _check_migration()
+    pool.run(_app(), count)
 
 
 @click.command()

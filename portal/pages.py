@@ -8,7 +8,7 @@ from flask import Flask
 def register(app: Flask) -> None:
     from portal import dashboard, events, operations, presentation, search
     from portal.addresses import views as addresses
-    from portal.automation import assistant, history_views, task_views
+    from portal.automation import assistant, history_views, service_views, task_views
     from portal.automation import views as automation
     from portal.cloud import api
     from portal.credentials import views as credentials
@@ -32,6 +32,7 @@ def register(app: Flask) -> None:
         assistant,
         task_views,
         history_views,
+        service_views,
         listings,
         search,
         events,

@@ -145,6 +145,7 @@ BELONGS_TO = {
     "assignments": "platforms",
     "creation": "platforms",
     "history": "tasks",
+    "services": "tasks",
 }
 
 

@@ -50,10 +50,7 @@ def spawn(
     us = os.getpid()
 
     def prepare() -> None:  # runs after the change of user, which would clear the setting
-        if _prctl is not None:
-            _prctl(PR_SET_PDEATHSIG, int(when_we_die))
-            if os.getppid() != us:  # we were killed before the setting held
-                os._exit(1)
+        die_with_parent(us, when_we_die)
 
     return subprocess.Popen(
         list(command),
@@ -68,6 +65,14 @@ def spawn(
         extra_groups=[] if user else None,
         preexec_fn=prepare,
     )
+
+
+def die_with_parent(parent: int, number: signal.Signals = signal.SIGTERM) -> None:
+    """For a process that was just forked: be sent this signal when the parent ends, where the system can do it."""
+    if _prctl is not None:
+        _prctl(PR_SET_PDEATHSIG, int(number))
+        if os.getppid() != parent:  # it was killed before the setting held
+            os._exit(1)
 
 
 def settle() -> None:

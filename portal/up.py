@@ -177,12 +177,9 @@ def stages(port: int, demo: bool, data: Path) -> list[list[Part]]:
         health=f"http://127.0.0.1:{port}/health",
         grace=WEB_SECONDS + 1,
     )
-    hands = [
-        Part(f"worker {number}", "does the jobs", (*FLASK, "worker"), grace=WORKER_SECONDS)
-        for number in range(1, WORKERS + 1)
-    ]
+    workers = Part("workers", "do the jobs", (*FLASK, "workers", "--count", str(WORKERS)), grace=WORKER_SECONDS)
     scheduler = Part("scheduler", "queues what is due", (*FLASK, "scheduler"))
-    return [[*([sandbox] if demo else []), web], [*hands, scheduler]]
+    return [[*([sandbox] if demo else []), web], [workers, scheduler]]
 
 
 def complete(

@@ -33,6 +33,8 @@ from wtforms.validators import Length
 from portal.addresses import service as addresses
 from portal.addresses.models import Address, NumberRange, Purpose
 from portal.addresses.numbers import Numbering
+from portal.automation import services
+from portal.automation.models import Service
 from portal.config import sqlalchemy_url
 from portal.credentials.service import create_credential
 from portal.embedded import Urls
@@ -83,6 +85,9 @@ BUTTONS = {
     "platforms.connect": "a button",
     "platforms.fetch": "a button",
     "platforms.import_settings": "ticks; those of unknown offers count for nothing",
+    "services.remove": "a button",
+    "services.start": "a button",
+    "services.stop": "a button",
     "shipments.act": "ticks; what is no id is passed over",
     "shipments.delete_carrier": "a button",
     "tasks.create": "each kind of trigger has its own fields: tests/automation/test_tasks.py",
@@ -186,6 +191,8 @@ SHEETS = {
         gone={"number": ("stays",)},
         action="/addresses/{address}/merge",
     ),
+    "services.create": Sheet("/services/new", {"name": "Night", "workers": "2"}, NAMED, action="/services/"),
+    "services.update": Sheet("/services/{service}/edit", {"name": "Late", "workers": "2"}, NAMED),
     "articles.create": Sheet(
         "/masterdata/articles/new", {"number": "B-1", "title": "Another"}, {"number": ("{article}",)}
     ),
@@ -371,6 +378,9 @@ def _stock(merchant: Merchant, mark: str) -> dict[str, Any]:
     create_credential("Taken", "http://127.0.0.1:9/cloud", "an id", "a secret")
     status, _ = (addresses.create_status(name, "", Numbering(name, 6, 100, 999_999)) for name in ("Kept", "Taken"))
     ware, _ = (articles.create(Wares(f"{mark}-{number}", "", TaxClass.STANDARD, True)) for number in (1, 2))
+    kept, taken = Service(), Service()
+    services.save(kept, "Kept", 1)
+    services.save(taken, "Taken", 1)
     chosen = {
         name: [masterdata.create(model, word, True) for word in ("Kept", "Taken")] for name, model in CHOICES.items()
     }
@@ -409,6 +419,7 @@ def _stock(merchant: Merchant, mark: str) -> dict[str, Any]:
         "code": code.id,
         "rate": rate.id,
         "credential": merchant.credential_id,
+        "service": kept.id,
         "customer_number": db.session.scalar(text("SELECT customer_number FROM tenant")),
         "email": merchant.email,
         "new_email": f"new-{merchant.email}",

@@ -165,7 +165,7 @@ def is_healthy(url: str) -> bool:
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd")
 def test_systemd_understands_the_unit(tmp_path):
-    unit = tmp_path / "kontor-worker@.service"
+    unit = tmp_path / "kontor-workers@.service"
     unit.write_text(block("[Unit]").replace("/srv/kontor/.venv/bin", str(Path(sys.executable).parent)))
     checked = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True)
     ours = [line for line in checked.stderr.splitlines() if unit.name.removesuffix("@.service") in line]

@@ -266,7 +266,7 @@ def test_the_owner_alone_is_refused():
 
 
 def test_the_sandbox_runs_before_the_workers_and_only_in_the_demo(tmp_path):
-    hands = ["worker 1", "worker 2", "scheduler"]
+    hands = ["workers", "scheduler"]
     assert [[part.name for part in stage] for stage in stages(8000, True, tmp_path)] == [["sandbox", "web"], hands]
     assert [[part.name for part in stage] for stage in stages(8000, False, tmp_path)] == [["web"], hands]
 
@@ -331,17 +331,19 @@ def test_flask_up_revives_what_dies_survives_its_own_death_and_stops_without_a_t
     up = Up(tmp_path, port)
     try:
         assert f"http://127.0.0.1:{port}" in up.wait_for("Kontor is ready")
-        for name in ("PostgreSQL", "Valkey", "migration", "web", "worker 1", "worker 2", "scheduler"):
+        for name in ("PostgreSQL", "Valkey", "migration", "web", "workers", "scheduler"):
             up.wait_for(name)
         assert answers_well(port)
         for server in ("postgresql", "valkey"):
             os.kill(int((tmp_path / "log" / f"{server}.pid").read_text()), signal.SIGKILL)
-        worker = subprocess.run(
-            ["pgrep", "-P", str(up.process.pid), "-f", "flask worker"], capture_output=True, text=True, check=True
-        )
-        os.kill(int(worker.stdout.split()[0]), signal.SIGKILL)
-        for name in ("PostgreSQL", "Valkey", "worker"):
-            up.wait_for(f"{name} 1 is started again" if name == "worker" else f"{name} is started again")
+        (pool,) = children_of(up.process.pid, "flask workers")
+        wait_for(lambda: len(children_of(pool, "flask workers")) == 2)
+        os.kill(children_of(pool, "flask workers")[0], signal.SIGKILL)
+        up.wait_for("worker_ended")
+        wait_for(lambda: len(children_of(pool, "flask workers")) == 2)
+        os.kill(pool, signal.SIGKILL)
+        for name in ("PostgreSQL", "Valkey", "workers"):
+            up.wait_for(f"{name} is started again")
         wait_for(lambda: answers_well(port))
     finally:
         up.process.kill()
@@ -360,6 +362,12 @@ def test_flask_up_revives_what_dies_survives_its_own_death_and_stops_without_a_t
     finally:
         again.process.kill()
         again.process.wait()
+
+
+def children_of(pid: int, command: str) -> list[int]:
+    """The processes that this one has started with such a command."""
+    found = subprocess.run(["pgrep", "-P", str(pid), "-f", command], capture_output=True, text=True, check=False)
+    return [int(line) for line in found.stdout.split()]
 
 
 def answers_well(port: int) -> bool:

@@ -6,7 +6,7 @@ from alembic import op
 from migrations.row_policies import TENANT, look_past, protect
 
 revision = "0012"
-down_revision = "0007"
+down_revision = "0008"
 
 ENDING = (
     "CASE WHEN state IN ('queued', 'running') THEN 'moving' WHEN state = 'failed' THEN 'error' "

@@ -52,8 +52,13 @@ def start(
 ) -> ActionRun:
     """Have a worker do the steps, each with all records of the scope, one after the other."""
     run = prepare(area, scope, steps, started_by_id, schema)
-    enqueue("jobs.actions.run_actions", run.tenant_id, run.id)
+    queue_anew(run)
     return run
+
+
+def queue_anew(run: ActionRun) -> None:
+    """Queue a run, for the first time or since its job was lost."""
+    enqueue("jobs.actions.run_actions", run.tenant_id, run.id)
 
 
 def prepare(

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any, TypeVar
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from portal.automation.models import IN_FLIGHT, ActionRun, Run, RunState, TaskRun
 from portal.extensions import db
@@ -42,10 +42,13 @@ def claim(table: Claimed, id: int) -> Iterator[bool]:
             lock.execute(select(func.pg_advisory_unlock(int(table), id)))
 
 
-def is_unclaimed(table: Claimed, id: int) -> bool:
-    """True if nobody works on the row at this moment."""
-    with claim(table, id) as free:
-        return free
+def claimed_ids(table: Claimed) -> set[int]:
+    """The rows of the table that somebody works on at this moment: those of all tenants."""
+    held = text(
+        "SELECT objid FROM pg_locks JOIN pg_database ON pg_database.oid = database "
+        "WHERE datname = current_database() AND locktype = 'advisory' AND classid = :table AND granted"
+    )
+    return set(db.session.scalars(held, {"table": int(table)}))
 
 
 def begin(model: type[T], id: int, **more: Any) -> T | None:

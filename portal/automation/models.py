@@ -189,6 +189,24 @@ class Condition(StrEnum):
     ERRORS = "errors"
 
 
+class Service(db.Model):
+    """A named group of workers, with a queue of its own, that do the tasks which belong to it.
+
+    `workers` is how many are kept running where Kontor starts them itself; `active` whether they are to run at
+    all. `seen_at` is when the scheduler last saw one of them, `watched_since` from when on somebody has looked.
+    """
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    tenant_id: Mapped[int] = mapped_column(ForeignKey("tenant.id"))
+    name: Mapped[str]
+    workers: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"))
+    active: Mapped[bool] = mapped_column(server_default=text("true"))
+    seen_at: Mapped[datetime | None]
+    watched_since: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (Index("uq_service_tenant_id_name", "tenant_id", text("lower(name)"), unique=True),)
+
+
 class Task(db.Model):
     """What runs by itself: schemas, one after the other, whenever its trigger says so.
 
@@ -198,6 +216,7 @@ class Task(db.Model):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     tenant_id: Mapped[int] = mapped_column(ForeignKey("tenant.id"))
+    service_id: Mapped[int] = mapped_column(ForeignKey("service.id"), index=True)
     name: Mapped[str]
     active: Mapped[bool] = mapped_column(server_default=text("true"))
     kind: Mapped[TriggerKind]
@@ -212,6 +231,7 @@ class Task(db.Model):
     lock_reason: Mapped[str | None]
     changed_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
+    service: Mapped[Service] = relationship()
     actions: Mapped[list[TaskAction]] = relationship(order_by="TaskAction.position", viewonly=True)
 
     __table_args__ = (

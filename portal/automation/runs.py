@@ -55,8 +55,13 @@ def start_fetch(platform: Platform, cause: str) -> Run:
     if run is None:  # it ended between the two statements
         return start_fetch(platform, cause)
     if run.state == RunState.QUEUED:
-        enqueue("jobs.fetch.fetch_orders", run.tenant_id, run.id)
+        queue_anew(run)
     return run
+
+
+def queue_anew(run: Run) -> None:
+    """Queue a run, for the first time or since its job was lost."""
+    enqueue("jobs.fetch.fetch_orders", run.tenant_id, run.id)
 
 
 @contextmanager

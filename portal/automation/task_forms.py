@@ -150,6 +150,7 @@ class TaskForm(TriggerForm):
 
     name = StringField(_l("Name"), [DataRequired(), Length(max=60)], filters=[one_line])
     active = BooleanField(_l("Active"), default=True, description=_l("Off: it rests until it is switched on again."))
+    service = SelectField(_l("Service"), coerce=int, description=_l("Whose workers do it."))
     schemas = FieldList(SelectField(_l("Schema"), coerce=int), min_entries=MOST_ACTIONS, max_entries=MOST_ACTIONS)
     conditions = FieldList(
         SelectField(_l("Condition"), choices=[SelectChoice(one.value, label) for one, label in CONDITIONS.items()]),
@@ -157,7 +158,13 @@ class TaskForm(TriggerForm):
         max_entries=MOST_ACTIONS,
     )
 
-    def offer(self, schemas: Mapping[int, str]) -> TaskForm:
+    def offer(self, schemas: Mapping[int, str], services: Mapping[int, str]) -> TaskForm:
+        if services:
+            self.service.choices = choices(services.items())
+            if self.service.data is None:
+                self.service.data = next(iter(services))
+        else:
+            del self.service
         for entry in self.schemas:
             entry.choices = choices([(0, "–"), *schemas.items()])
         return self
@@ -178,6 +185,7 @@ def filled(task: Task) -> dict[str, Any]:
     return {
         "name": task.name,
         "active": task.active,
+        "service": task.service_id,
         "kind": task.kind.value,
         "times": ", ".join(clock(at) for at in task.times),
         "weekdays": list(task.weekdays),

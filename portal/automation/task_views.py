@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_babel import ngettext
 from sqlalchemy import select
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import joinedload, selectinload
 
-from portal.automation import actions, history, made, tasks
-from portal.automation.models import Schema, Task, TaskAction, TaskRun
+from portal.automation import actions, history, made, services, tasks
+from portal.automation.models import Schema, Service, Task, TaskAction, TaskRun
 from portal.automation.registry import AREAS
 from portal.automation.task_forms import (
     CONDITIONS,
@@ -40,7 +41,9 @@ SHOWN_STARTS = 5
 @bp.get("/")
 def index() -> ResponseReturnValue:
     found = db.session.scalars(
-        select(Task).order_by(Task.name).options(selectinload(Task.actions).joinedload(TaskAction.schema))
+        select(Task)
+        .order_by(Task.name)
+        .options(selectinload(Task.actions).joinedload(TaskAction.schema), joinedload(Task.service))
     ).all()
     has_schema = db.session.scalar(select(Schema.id).limit(1)) is not None
     return render_template("tasks/index.html", tasks=found, words=in_words, has_schema=has_schema)
@@ -49,6 +52,8 @@ def index() -> ResponseReturnValue:
 @bp.get("/new")
 def new() -> ResponseReturnValue:
     require(Role.ADMIN)
+    if not services.all_of_tenant():
+        return redirect(url_for("services.new", to=url_for("tasks.new")))
     form = _offered(TaskForm(kind=TriggerKind.DAILY.value, times="8:00", pause=15))
     starts = _next_starts(Trigger(TriggerKind.DAILY, parsed_times(form.times.data)))
     return render_template("tasks/edit.html", form=form, task=None, starts=starts)
@@ -97,12 +102,12 @@ def update(id: int) -> ResponseReturnValue:
 
 @bp.post(f"/{SMALL_ID}/runs")
 def run(id: int) -> ResponseReturnValue:
-    """RUN NOW, whatever the trigger says; also a task that is switched off. Not a locked one."""
+    """RUN NEXT, before all else that waits for its service; also a task that is switched off. Not a locked one."""
     task: Task = db.get_or_404(Task, id)
     if task.locked_at is not None:
         flash(_("The task is locked. Unlock it first."), "danger")
         return redirect(url_for("tasks.show", id=id))
-    started = tasks.start(task, "person")
+    started = tasks.run_next(task)
     if started is None:
         flash(_("The task is running already."))
         return redirect(url_for("tasks.show", id=id))
@@ -145,7 +150,12 @@ def in_words(task: Task) -> str:
     """When a task starts, for a person."""
     times = ", ".join(clock(at) for at in task.times)
     if task.kind == TriggerKind.CONTINUOUS:
-        words = _("Continuously, %(minutes)s minutes between two runs", minutes=task.pause_minutes)
+        words = ngettext(
+            "Continuously, %(minutes)s minute between two runs",
+            "Continuously, %(minutes)s minutes between two runs",
+            task.pause_minutes,
+            minutes=task.pause_minutes,
+        )
         if task.window_begin is not None and task.window_end is not None:
             begin, end = clock(task.window_begin), clock(task.window_end)
             words += ", " + _("from %(begin)s until %(end)s", begin=begin, end=end)
@@ -164,14 +174,20 @@ def in_words(task: Task) -> str:
 
 def _save(task: Task) -> ResponseReturnValue:
     form = _offered(TaskForm())
-    if form.accepts(lambda: tasks.save(task, form.name.data, form.active.data, form.trigger, form.planned)):
+
+    def save() -> None:
+        service = db.session.get_one(Service, form.service.data) if "service" in form else None
+        tasks.save(task, form.name.data, form.active.data, form.trigger, form.planned, service)
+
+    if form.accepts(save):
         flash(_("The task is saved."))
         return redirect(url_for("tasks.show", id=task.id))
     return render_template("tasks/edit.html", form=form, task=task if task.id else None, starts=_starts(form)), 422
 
 
 def _offered(form: TaskForm) -> TaskForm:
-    return form.offer(dict(db.session.execute(select(Schema.id, Schema.name).order_by(Schema.name)).all()))
+    schemas = dict(db.session.execute(select(Schema.id, Schema.name).order_by(Schema.name)).all())
+    return form.offer(schemas, {service.id: service.name for service in services.all_of_tenant()})
 
 
 def _starts(form: TriggerForm) -> list[datetime] | None:

@@ -18,11 +18,21 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import selectinload
 
-from jobs.queues import enqueue
-from portal.automation import actions
+from jobs.queues import enqueue, service_queue
+from portal.automation import actions, services
 from portal.automation.areas import Scope, Step
 from portal.automation.claims import Claimed, begin, claim
-from portal.automation.models import IN_FLIGHT, ActionRun, Condition, RunState, Schema, Task, TaskAction, TaskRun
+from portal.automation.models import (
+    IN_FLIGHT,
+    ActionRun,
+    Condition,
+    RunState,
+    Schema,
+    Service,
+    Task,
+    TaskAction,
+    TaskRun,
+)
 from portal.automation.registry import AREAS
 from portal.automation.triggers import Trigger, TriggerKind, Window
 from portal.errors import Refused
@@ -70,11 +80,22 @@ def zone() -> ZoneInfo:
     return ZoneInfo(db.session.get_one(Tenant, current_tenant_id()).time_zone)
 
 
-def save(task: Task, name: str, active: bool, trigger: Trigger, planned: Sequence[Planned]) -> None:
-    """Keep a task, new or changed, and when it starts next. Raises NameTaken; nothing is written then."""
+def save(
+    task: Task,
+    name: str,
+    active: bool,
+    trigger: Trigger,
+    planned: Sequence[Planned],
+    service: Service | None = None,
+) -> None:
+    """Keep a task, new or changed, and when it starts next. Without a service it gets the tenant's first.
+
+    Raises NameTaken; nothing is written then.
+    """
     try:
         with db.session.begin_nested():
             task.tenant_id = current_tenant_id()
+            task.service = service or task.service or services.first()
             task.name, task.active = name, active
             task.kind, task.times, task.weekdays = trigger.kind, list(trigger.times), sorted(trigger.weekdays)
             task.month_day = trigger.month_day
@@ -118,7 +139,7 @@ def unlock(task: Task) -> None:
 
 
 def start(task: Task, cause: str) -> TaskRun | None:
-    """Have a worker run the task. None where it is queued or running already."""
+    """Have a worker of its service run the task. None where it is queued or running already."""
     run_id = start_these([task], cause).get(task.id)
     return None if run_id is None else db.session.get(TaskRun, run_id)
 
@@ -138,8 +159,26 @@ def start_these(tasks: Sequence[Task], cause: str) -> dict[int, int]:
     started: dict[int, int] = dict(db.session.execute(new, rows).all())
     for task in tasks:
         if task.id in started:
-            enqueue("jobs.tasks.run_task", task.tenant_id, started[task.id])
+            _queue(started[task.id], task)
     return started
+
+
+def run_next(task: Task) -> TaskRun | None:
+    """Have a worker run the task before all else that waits for its service. None where it is running already."""
+    waits = select(TaskRun).where(TaskRun.task_id == task.id, TaskRun.state == RunState.QUEUED)
+    run: TaskRun | None = start(task, "person") or db.session.scalar(waits)
+    if run is not None:
+        _queue(run.id, task, first=True)
+    return run
+
+
+def queue_anew(run: TaskRun) -> None:
+    """Queue a run whose job was lost."""
+    _queue(run.id, run.task)
+
+
+def _queue(run_id: int, task: Task, first: bool = False) -> None:
+    enqueue("jobs.tasks.run_task", task.tenant_id, run_id, on=service_queue(task.service_id), first=first)
 
 
 def is_in_flight(task: Task) -> bool:

@@ -241,6 +241,11 @@ class TestRunning:
         task = the_task(desk)
         assert "A task runs the schema" in desk.do(f"/actions/schemas/{form['schemas-0']}/removal").words
         desk.do(f"/tasks/{task.id}/runs")
+        desk.do(f"/tasks/{task.id}/runs")
+        assert len(runs(desk)) == 1  # the one that waits already goes next
+        with desk.inside():
+            db.session.scalars(select(TaskRun)).one().state = RunState.RUNNING
+            db.session.commit()
         assert "running already" in desk.do(f"/tasks/{task.id}/runs").words
         assert "The task is running" in desk.do(f"/tasks/{task.id}/removal").words
         work(desk)

@@ -40,10 +40,12 @@ SCHEMAS = """
 INSERT INTO action_schema (tenant_id, name, area, scope, steps)
 SELECT id, 'Fetch', 'platforms', '{"kind": "all", "ids": [], "first": "", "last": "", "platform": null}',
 '[{"preset": "download", "arguments": {}}]' FROM unnest(%(tenants)s::int[]) AS id"""
+SERVICES = """
+INSERT INTO service (tenant_id, name) SELECT id, 'Automation' FROM unnest(%(tenants)s::int[]) AS id"""
 TASKS = """
-INSERT INTO task (tenant_id, name, kind, times, weekdays, month_day, pause_minutes)
-SELECT id, 'Task ' || i, 'continuous', '{}', '{}', '1', %(pause)s
-FROM unnest(%(tenants)s::int[]) AS id CROSS JOIN generate_series(1, %(each)s) AS i"""
+INSERT INTO task (tenant_id, service_id, name, kind, times, weekdays, month_day, pause_minutes)
+SELECT tenant_id, id, 'Task ' || i, 'continuous', '{}', '{}', '1', %(pause)s
+FROM service CROSS JOIN generate_series(1, %(each)s) AS i WHERE tenant_id = ANY(%(tenants)s)"""
 ACTIONS = """
 INSERT INTO task_action (task_id, position, tenant_id, schema_id)
 SELECT task.id, position, task.tenant_id, action_schema.id FROM task
@@ -113,7 +115,7 @@ def fill(database: psycopg.Connection[Any], tasks: int) -> None:
     values: dict[str, Any] = {"first": first, "last": first + tasks // TASKS_A_TENANT - 1}
     values["tenants"] = [row[0] for row in database.execute(TENANTS.encode(), values)]
     values |= {"each": TASKS_A_TENANT, "pause": PAUSE_MINUTES}
-    for statement in (SCHEMAS, TASKS, ACTIONS):
+    for statement in (SCHEMAS, SERVICES, TASKS, ACTIONS):
         database.execute(statement.encode(), values)
     database.execute(SETTLE)
     database.execute("VACUUM ANALYZE")

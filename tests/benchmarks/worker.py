@@ -23,6 +23,6 @@ def own_peak_mb() -> float:
 
 
 if __name__ == "__main__":
-    worker.run(app, ("fetch",), burst=True)
+    worker.run(app, burst=True)
     jobs = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     print(json.dumps({"parent_mb": own_peak_mb(), "job_mb": jobs}))

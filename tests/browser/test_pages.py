@@ -108,6 +108,9 @@ PAGES = {
     "task-runs-none": "/tasks/runs/?outcome=error",
     "retention": "/tasks/runs/retention",
     "messages": "/actions/{actions}/messages",
+    "services": "/services/",
+    "service": "/services/{service}",
+    "service-edit": "/services/{service}/edit",
     "jobs": "/jobs/",
     "job": "/jobs/{job}",
     "users": "/settings/users",
@@ -158,13 +161,14 @@ def ids(installation: Installation, context: BrowserContext, page: Page) -> dict
         page.get_by_role("button", name="Run", exact=True).click()
         expect(page.locator("#run")).to_contain_text("Done", timeout=30_000)
         page.goto(f"{url}/tasks/new")
+        page.get_by_role("button", name="Save").click()  # the assistant of the first service
         page.get_by_label("Name").fill("Morning")
         page.get_by_label("Starts", exact=True).select_option(label="Weekly")
         page.get_by_label("Friday").check()
         expect(page.locator("#starts li")).to_have_count(5)
         page.get_by_label("Schema").first.select_option(label="Every morning")
         page.get_by_role("button", name="Save").click()
-        page.get_by_role("button", name="Run now").click()
+        page.get_by_role("button", name="Run next").click()
         expect(page.locator("#run")).to_contain_text("Done", timeout=30_000)
     page.goto(f"{url}/tasks/")
     page.locator("tr[data-href] a").first.click()
@@ -185,6 +189,7 @@ def ids(installation: Installation, context: BrowserContext, page: Page) -> dict
         "tax_code": "/masterdata/tax-codes/",
         "tax_rate": "/masterdata/tax-rates/",
         "job": "/jobs/",
+        "service": "/services/",
     }
     found = {"task_run": run_of_task}
     for name, path in lists.items():

@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
-from jobs.queues import QUEUES, queue
+from jobs.queues import WORK, clear
 from portal.config import sqlalchemy_url
 from portal.embedded import Urls
 from tests.conftest import MakeTenant, Ports
@@ -44,8 +44,7 @@ def quiet(app: Flask, owner: Engine) -> Iterator[None]:
         for table in RUNS:
             connection.execute(text(f"UPDATE {table} SET state = 'failed' WHERE state IN ('queued', 'running')"))
     with app.app_context():
-        for name in QUEUES:
-            queue(name).empty()
+        clear(WORK)
     yield
     children.end_all(app)
 

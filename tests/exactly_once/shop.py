@@ -17,7 +17,7 @@ from flask import Flask
 from sqlalchemy import Engine, func, select, text
 
 from jobs import scheduler
-from jobs.queues import queue
+from jobs.queues import WORK, clear, enqueue, waiting
 from portal.addresses import checking, ledger
 from portal.addresses.models import Address, AddressReference, NumberRange, Purpose
 from portal.automation.models import Run, RunState
@@ -84,8 +84,9 @@ class Shop:
                 )
                 connection.execute(text(f"UPDATE {table} SET {moved} WHERE {key} = :id"), {"id": id})
         with self.app.app_context():
-            for mark in redis().scan_iter("kontor:queued:*"):
-                redis().delete(mark)
+            for lost in ("kontor:queued:*", "kontor:place:*"):
+                for mark in redis().scan_iter(lost):
+                    redis().delete(mark)
 
     def collect(self, on: bool) -> None:
         """Switch collecting and fetching by themselves off, or on again: tests of parcels need none of it."""
@@ -171,7 +172,15 @@ class Shop:
 
     def queued(self) -> int:
         with self.app.app_context():
-            return sum(queue(name).count for name in ("fetch", "send", "collect"))
+            return len(waiting(WORK))
+
+    def drop(self, task: str) -> None:
+        """Take the jobs of this task from the queue."""
+        with self.app.app_context():
+            others = [job for job in waiting(WORK) if job.task != task]
+            clear(WORK)
+            for job in others:
+                enqueue(job.task, *job.ids)
 
     def documents(self) -> dict[str, Document]:
         """The documents by order id. Call it inside."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from jobs.queues import queue
 from tests.exactly_once.children import COMMIT, Step
 from tests.exactly_once.shop import Shop
 
@@ -40,8 +39,7 @@ def test_killed_at_a_step(shop: Shop, step: Step) -> None:
 def test_there_are_no_other_steps(shop: Shop) -> None:
     shop.place(count=ORDERS)
     shop.amazon.forget_calls()
-    with shop.app.app_context():
-        queue("collect").empty()  # one collection: what the scheduler asks for
+    shop.drop("jobs.collect.collect_orders")  # one collection: what the scheduler asks for
     assert not shop.work(Step(TASK, "before", COMMIT, COMMITS + 1))
     assert len(shop.amazon.calls("searchOrders")) == CALLS
     shop.settle()

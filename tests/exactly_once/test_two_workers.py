@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask
 from sqlalchemy import Engine, select, text
 
-from jobs.queues import queue
+from jobs.queues import WORK, clear, queue, waiting
 from portal.automation.claims import Claimed
 from portal.cloud.locks import COLLECTOR
 from portal.documents.models import Document
@@ -105,9 +105,9 @@ def test_one_collection_is_queued_three_times_and_two_workers_take_it(shop: Shop
     shop.wake()
     shop.tick()
     with shop.app.app_context():
-        (job,) = queue("collect").jobs
+        (job,) = (one for one in waiting(WORK) if one.task == "jobs.collect.collect_orders")
         for _ in range(2):
-            queue("collect").enqueue(str(job.func_name), *job.args)
+            queue(WORK).enqueue(job.task, *job.ids)
     _work_side_by_side()
     shop.settle()
     _check(shop, 250)
@@ -131,7 +131,7 @@ def _queue_fetch(shop: Shop) -> None:
     """Put the newest run on the queue, past the rule that it stands there once."""
     with shop.inside():
         run = shop.runs()[-1]
-        queue("fetch").enqueue("jobs.fetch.fetch_orders", run.tenant_id, run.id)
+        queue(WORK).enqueue("jobs.fetch.fetch_orders", run.tenant_id, run.id)
 
 
 def _sleeper(shop: Shop, step: Step, lock: int) -> Any:
@@ -153,14 +153,12 @@ def _let_wait(shop: Shop, count: int) -> None:
     """Collect, and drop the news of it, so that the orders wait in the cloud."""
     shop.wake()
     shop.tick()
-    with shop.app.app_context():
-        queue("fetch").empty()
+    shop.drop("jobs.fetch.fetch_orders")
     worker = start_worker(Step("deliver_event", "before", COMMIT))
     end_worker(worker)
     assert shop.story()["waiting"] == count
     with shop.app.app_context():
-        for name in ("fetch", "send", "collect"):
-            queue(name).empty()
+        clear(WORK)
 
 
 def _pages(shop: Shop) -> int:

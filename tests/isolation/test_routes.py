@@ -31,6 +31,7 @@ KINDS = {
     ("jobs", "id"): "run",
     ("platforms", "id"): "platform",
     ("schemas", "id"): "action_schema",
+    ("services", "id"): "service",
     ("shipments", "id"): "shipment",
     ("statuses", "id"): "address_status",
     ("numbers", "id"): "number_range",
@@ -139,6 +140,7 @@ LISTS = {
     "/shipments/carriers",
     "/platforms/",
     "/credentials/",
+    "/services/",
 }
 LISTS |= {f"/masterdata/{kind}/" for kind in ("payment-methods", "payment-terms", "shipping-methods", "tax-codes")}
 

@@ -172,5 +172,6 @@ def test_the_functions_that_look_past_the_policies_tell_ids_only(app):
         assert function.proconfig == ["search_path=public, pg_temp"], function.proname
         assert function.public is False, f"anybody may call {function.proname}"
         words = set(function.result.replace("TABLE(", "").replace(")", "").replace(",", "").split())
-        told = {word for word in words if not word.endswith("_id")}
-        assert told <= {"integer", "bigint", "boolean", "SETOF"}, f"{function.proname} tells {function.result}"
+        # Whoever starts the workers of services has to know which are to run, and how many.
+        told = {word for word in words if not word.endswith("_id")} - {"active", "workers"}
+        assert told <= {"integer", "bigint", "boolean", "SETOF", "void"}, f"{function.proname} tells {function.result}"

@@ -1,0 +1,174 @@
+"""Automation services: workers of a tenant's own, that do his tasks and nobody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from flask_babel import gettext as _
+from flask_babel import ngettext
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import IntegrityError
+
+from jobs.queues import SERVICE, Job, WorkerSeen, end_workers, service_queue, waiting, workers
+from portal.automation.models import Service, Task, TaskRun
+from portal.errors import Refused
+from portal.extensions import db, redis
+from portal.scope import current_tenant_id
+
+# A worker tells of itself every ten seconds at work and every three quarters of a minute at rest.
+NOT_SEEN_AFTER = timedelta(minutes=3)
+WATCHED = "kontor:services_watched"
+WATCH_EVERY = 10  # seconds
+UNWATCHED_AFTER = 60  # seconds without anybody looking: the machine was off, or no scheduler ran
+MOST_WORKERS = 8
+
+
+class NameTaken(Refused):
+    """Another service of the tenant bears this name."""
+
+    field = "name"
+
+
+class InUse(Refused):
+    """Tasks belong to the service."""
+
+
+class State(StrEnum):
+    """How a service is: `missing` is active, but none of its workers was seen."""
+
+    STARTED = "started"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    STARTING = "starting"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Look:
+    """A service at this moment: its workers, what they run, and what waits for them."""
+
+    service: Service
+    state: State
+    minutes: int  # for which it has not been seen, where it is missing
+    workers: Sequence[WorkerSeen]
+    running: Sequence[TaskRun]
+    waiting: Sequence[TaskRun]
+
+
+def all_of_tenant() -> Sequence[Service]:
+    found: Sequence[Service] = db.session.scalars(select(Service).order_by(func.lower(Service.name))).all()
+    return found
+
+
+def first() -> Service:
+    """The tenant's first service, which is made where there is none."""
+    oldest: Service | None = db.session.scalar(select(Service).order_by(Service.id).limit(1))
+    if oldest is not None:
+        return oldest
+    made = Service()
+    save(made, _("Automation"), 1)
+    return made
+
+
+def save(service: Service, name: str, count: int) -> None:
+    """Keep a service, new or changed, with so many workers. Raises NameTaken; nothing is written then."""
+    try:
+        with db.session.begin_nested():
+            service.tenant_id = current_tenant_id()
+            service.name, service.workers = name, count
+            db.session.add(service)
+            db.session.flush()
+    except IntegrityError as error:
+        raise NameTaken(_("There is a service called “%(name)s” already.", name=name)) from error
+
+
+def start(service: Service) -> None:
+    """Let its workers run again. Whoever keeps them (jobs/pool.py) starts them within seconds."""
+    service.active, service.watched_since = True, datetime.now(UTC)
+    db.session.flush()
+
+
+def stop(service: Service) -> None:
+    """Have its workers end after the job in hand. What is due waits until it is started again."""
+    service.active = False
+    db.session.flush()
+    end_workers(service_queue(service.id))
+
+
+def remove(service: Service) -> None:
+    """Raises InUse while tasks belong to it."""
+    tasks = db.session.scalar(select(func.count()).select_from(Task).where(Task.service_id == service.id))
+    if tasks:
+        raise InUse(
+            ngettext(
+                "%(number)s task belongs to this service. Give it to another first.",
+                "%(number)s tasks belong to this service. Give them to another first.",
+                tasks,
+                number=tasks,
+            )
+        )
+    db.session.delete(service)
+    db.session.flush()
+    end_workers(service_queue(service.id))
+
+
+def look(services: Sequence[Service]) -> list[Look]:
+    """How these services are, from RQ's own registries."""
+    names = [service_queue(service.id) for service in services]
+    alive = workers(names)
+    jobs = {name: ([job for one in alive.get(name, ()) for job in one.jobs], waiting(name)) for name in names}
+    runs = _runs_of([job for running, waits in jobs.values() for job in (*running, *waits)])
+
+    def found(of: Sequence[Job]) -> list[TaskRun]:
+        return [runs[job] for job in dict.fromkeys(of) if job in runs]
+
+    looked = []
+    for service, name in zip(services, names, strict=True):
+        seen = alive.get(name, [])
+        state, minutes = state_of(service, bool(seen))
+        running, waits = jobs[name]
+        looked.append(Look(service, state, minutes, seen, found(running), found(waits)))
+    return looked
+
+
+def state_of(service: Service, is_seen: bool) -> tuple[State, int]:
+    """How the service is, and for how many minutes nobody has seen it."""
+    if is_seen:
+        return State.STARTED if service.active else State.STOPPING, 0
+    if not service.active:
+        return State.STOPPED, 0
+    since = max(filter(None, (service.seen_at, service.watched_since)))
+    unseen = datetime.now(UTC) - since
+    return (State.MISSING if unseen > NOT_SEEN_AFTER else State.STARTING), int(unseen.total_seconds() // 60)
+
+
+def missing() -> Sequence[Service]:
+    """The services of the tenant that should run and were not seen for a while."""
+    since = func.greatest(func.coalesce(Service.seen_at, Service.watched_since), Service.watched_since)
+    found: Sequence[Service] = db.session.scalars(
+        select(Service).where(Service.active, since < func.now() - NOT_SEEN_AFTER).order_by(Service.id)
+    ).all()
+    return found
+
+
+def watch() -> None:
+    """Note which services of all tenants have workers: for the scheduler, which looks every few seconds."""
+    if not redis().set(WATCHED + ":turn", 1, nx=True, ex=WATCH_EVERY):
+        return
+    if not redis().set(WATCHED, 1, ex=UNWATCHED_AFTER, get=True):  # nobody has looked: nobody could be seen
+        db.session.execute(text("SELECT portal_services_watched()"))
+    seen = [int(name.removeprefix(SERVICE)) for name in workers() if name.startswith(SERVICE)]
+    if seen:
+        db.session.execute(text("SELECT portal_services_seen(:seen)"), {"seen": seen})
+    db.session.commit()
+
+
+def _runs_of(jobs: Sequence[Job]) -> dict[Job, TaskRun]:
+    """The task runs that jobs are about; those of this tenant."""
+    by_id = {job.ids[-1]: job for job in jobs if job.task == "jobs.tasks.run_task"}
+    if not by_id:
+        return {}
+    return {by_id[run.id]: run for run in db.session.scalars(select(TaskRun).where(TaskRun.id.in_(by_id)))}
