@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 
 from jobs import scheduler
 from jobs.actions import run_actions
-from portal.automation import history
+from portal.automation import history, services
 from portal.automation.models import (
     ActionMessage,
     ActionResult,
@@ -44,6 +44,7 @@ def a_task(desk, name="Morning"):
         task = Task(
             tenant_id=desk.merchant.tenant_id,
             name=name,
+            service=services.first(),
             kind=TriggerKind.MANUAL,
             times=[],
             weekdays=[],
