@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 
 from jobs import scheduler
+from portal.extensions import redis
 from tests.benchmarks.installation import FLASK, Installation, say, size
 
 FEW_TASKS = 100
@@ -131,11 +132,20 @@ def measure(installation: Installation, database: psycopg.Connection[Any], sampl
         row = database.execute("SELECT count(*) FROM task_run WHERE state = 'queued'").fetchone()
         if row is None or row[0] != due:
             raise RuntimeError(f"{row[0] if row else 0} runs were started, {due} were due.")
-        database.execute(SETTLE)
+        settle(installation, database)
         if turn >= WARM_UPS:
             ticks.idle.append(idle)
             ticks.due.append(busy)
     return ticks
+
+
+def settle(installation: Installation, database: psycopg.Connection[Any]) -> None:
+    """All that was queued is done, and nothing is due."""
+    database.execute(SETTLE)
+    with installation.app.app_context():
+        for pattern in ("rq:*", "kontor:line*", "kontor:place:*", "kontor:queued:*"):
+            for key in redis().scan_iter(pattern, count=1000):
+                redis().delete(key)
 
 
 def drift(installation: Installation, database: psycopg.Connection[Any], seconds: int) -> list[float]:
@@ -154,7 +164,7 @@ def _started(
     installation: Installation, database: psycopg.Connection[Any], plan: str, values: Sequence[Any], seconds: int
 ) -> list[float]:
     """Plan the tasks, let a scheduler process start those due within so many seconds; how late each was queued."""
-    database.execute(SETTLE)
+    settle(installation, database)
     last = database.execute("SELECT coalesce(max(id), 0) FROM task_run").fetchone()
     database.execute(plan.encode(), values)
     ends = time.monotonic() + seconds
