@@ -37,7 +37,7 @@ def _seconds(run: TaskRun) -> Decimal | None:
 
 
 RUNS = (
-    Column("run", _l("Run"), lambda run: run.id, classes="num", heads=True),
+    Column("run", _l("Run number"), lambda run: run.id, classes="num", heads=True),
     Column("task", _l("Task"), lambda run: run.task.name),
     Column("started_by", _l("Started by"), lambda run: str(TASK_CAUSES.get(run.cause, run.cause))),
     Column(
@@ -47,7 +47,7 @@ RUNS = (
         _ending,
         beside=Column("problem", _l("Problem"), lambda run: say(run.problem)),
     ),
-    Column("queued", _l("Queued"), lambda run: run.queued_at, lambda run: ago(run.queued_at)),
+    Column("queued", _l("When"), lambda run: run.queued_at, lambda run: ago(run.queued_at)),
     Column("started", _l("Started"), lambda run: run.started_at, lambda run: ago(run.started_at), hidden=True),
     Column("ended", _l("Ended"), lambda run: run.ended_at, lambda run: ago(run.ended_at), hidden=True),
     Column("lasted", _l("Duration"), _seconds, lambda run: duration(lasted(run)), classes="num"),

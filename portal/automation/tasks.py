@@ -16,7 +16,7 @@ from flask_babel import gettext as _
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import joinedload
 
 from jobs.queues import enqueue, service_queue
 from portal.automation import actions, services
@@ -192,12 +192,13 @@ def start_due(task_ids: Sequence[int]) -> None:
 
     One that is running stays due: it starts once more when it has ended, for however many times it missed.
     """
-    found = db.session.scalars(
+    query = (
         select(Task)
         .where(Task.id.in_(task_ids))
-        .options(selectinload(Task.actions).lazyload(TaskAction.schema))
+        .options(joinedload(Task.actions))
         .execution_options(populate_existing=True)
-    ).all()
+    )
+    found = db.session.scalars(query).unique().all()
     started = start_these(found, "schedule")
     for task in found:
         if task.id not in started:

@@ -56,9 +56,13 @@ WHERE task.tenant_id = ANY(%(tenants)s)"""
 SETTLE = """
 WITH ended AS (
     UPDATE task_run SET state = 'done', started_at = now(), ended_at = now() WHERE state IN ('queued', 'running')
-) UPDATE task SET next_at = now() + interval '1 day' * (1 + random())"""
+) UPDATE task SET next_at = now() + interval '1 day' * (1 + random())
+WHERE next_at IS NULL OR next_at < now() + interval '12 hours'"""
+# Of as many tenants as can be, with few tasks as with many: they are started by the tenant.
 MAKE_DUE = """
-UPDATE task SET next_at = now() WHERE id IN (SELECT id FROM task ORDER BY random() LIMIT %(due)s)"""
+UPDATE task SET next_at = now() WHERE id IN (
+    SELECT id FROM task ORDER BY row_number() OVER (PARTITION BY tenant_id ORDER BY random()), random() LIMIT %(due)s
+)"""
 
 
 @dataclass(frozen=True)
