@@ -58,6 +58,22 @@ def upgrade() -> None:
         postgresql_with={"autosummarize": "on"},
     )
     _forget()
+    # Those of one tenant after each other, since they are started together.
+    _claim_in_order("next_at, tenant_id")
+
+
+def _claim_in_order(order: str) -> None:
+    op.execute("DROP FUNCTION IF EXISTS portal_claim_tasks(interval, int)")
+    look_past(
+        "portal_claim_tasks(pause interval, most int)",
+        "TABLE (tenant_id int, task_id int)",
+        f"""
+        UPDATE task SET next_at = now() + pause WHERE id IN (
+            SELECT id FROM task WHERE next_at <= now() AND active AND locked_at IS NULL
+            ORDER BY {order} LIMIT most FOR UPDATE SKIP LOCKED
+        ) RETURNING tenant_id, id""",
+        "VOLATILE",
+    )
 
 
 def _forget() -> None:
@@ -101,6 +117,7 @@ def _forget() -> None:
 
 
 def downgrade() -> None:
+    _claim_in_order("next_at")
     op.execute("DROP FUNCTION portal_forget_runs(int)")
     op.drop_index("ix_receipt_page_id", "receipt")
     op.drop_index("ix_intake_page_run_id", "intake_page")

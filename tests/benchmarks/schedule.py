@@ -31,7 +31,7 @@ WARM_UPS = 3
 GROWTH = 2.0
 # A scheduler that starts needs some seconds until its first tick: nothing is due before.
 LEAD_SECONDS = 15
-LATE_SECONDS = 60.0
+LATE_SECONDS = 180.0
 
 TENANTS = """
 INSERT INTO tenant (name, customer_number, time_zone)
