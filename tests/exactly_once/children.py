@@ -149,6 +149,7 @@ def _work_on(queue: str, gate: Any, done: Any) -> None:
     gate.wait()
     while not done.is_set():
         worker.run(app, queue, burst=True)
+        done.wait(0.1)
 
 
 def _do(step: Step, tenant_id: int, id: int) -> None:
