@@ -141,6 +141,7 @@ LISTS = {
     "/platforms/",
     "/credentials/",
     "/services/",
+    "/tasks/runs/",
 }
 LISTS |= {f"/masterdata/{kind}/" for kind in ("payment-methods", "payment-terms", "shipping-methods", "tax-codes")}
 
