@@ -122,9 +122,8 @@ def keep_order() -> None:
     Who has waited long for a worker keeps his place.
     """
     if redis().set(KEPT, 1, nx=True, ex=KEEP_EVERY):
-        for each in Queue.all(connection=redis(), serializer=JSONSerializer):
-            turns.keep(redis(), each.name)
-    for name, owner in turns.lines(redis()):
+        turns.keep(redis(), [each.name for each in Queue.all(connection=redis(), serializer=JSONSerializer)])
+    for name, owner in turns.without_place(redis()):
         _move_up(name, owner)
 
 

@@ -10,7 +10,8 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import compress
+from itertools import compress, groupby
+from operator import itemgetter
 from types import FrameType
 from typing import Any
 
@@ -39,6 +40,8 @@ RETRY_PAUSE = "1 minute"
 # Events that are settled and calls that brought nothing are kept this long, to be looked up.
 KEPT = "30 days"
 TIDIED_EVERY = 3600
+RUNS_TIDIED = "kontor:tidied:runs"
+MOST_FORGOTTEN = 200  # runs a tick; each may have five actions of a thousand messages
 # A run that nobody works on after this many beginnings has something that kills workers.
 MOST_ATTEMPTS = 5
 
@@ -90,20 +93,21 @@ def run(app: Flask, once: bool = False) -> None:
         signal.signal(signal.SIGTERM, stop)
         signal.signal(signal.SIGINT, stop)
     while not stopped:
-        began = time.monotonic()
+        began, more = time.monotonic(), False
         with app.app_context():
             try:
-                tick()
+                more = tick()
             except (DBAPIError, RedisError) as error:
                 db.session.rollback()
                 log.warning("tick_failed", error=type(error).__name__)
         if once:
             return
-        time.sleep(max(0.05, TICK_SECONDS - (time.monotonic() - began)))
+        if not more:
+            time.sleep(max(0.05, TICK_SECONDS - (time.monotonic() - began)))
 
 
-def tick() -> None:
-    """Queue everything that is due now."""
+def tick() -> bool:
+    """Queue everything that is due now. True if more tasks are due than were started."""
     for account_id, platform_id in _claim("cloud_claim_platforms", RETRY_PAUSE):
         enqueue("jobs.collect.collect_orders", account_id, platform_id)
     for account_id, message_id in _claim("cloud_claim_messages", RETRY_PAUSE):
@@ -117,15 +121,17 @@ def tick() -> None:
             runs.start_fetch(db.session.get_one(Platform, platform_id), cause="schedule")
     db.session.commit()
     # Claimed, started and planned anew in one transaction: killed in between, nothing has happened.
-    for tenant_id, task_id in _claim("portal_claim_tasks", RETRY_PAUSE):
+    due = _claim("portal_claim_tasks", RETRY_PAUSE)
+    for tenant_id, claimed in groupby(sorted(due), key=itemgetter(0)):
         with tenant(tenant_id):
-            tasks.start_due(task_id)
+            tasks.start_due([task_id for _, task_id in claimed])
     db.session.commit()
     for kind in KINDS:
         _revive(kind)
     keep_order()
     services.watch()
     _tidy()
+    return len(due) >= MOST_A_TICK
 
 
 def _tidy() -> None:
@@ -134,6 +140,12 @@ def _tidy() -> None:
         dropped = db.session.scalar(text("SELECT cloud_forget(CAST(:kept AS interval))"), {"kept": KEPT})
         db.session.commit()
         log.info("tidied", rows=dropped)
+    if redis().set(RUNS_TIDIED, 1, ex=TIDIED_EVERY, nx=True):
+        dropped = db.session.scalar(text("SELECT portal_forget_runs(:most)"), {"most": MOST_FORGOTTEN})
+        db.session.commit()
+        log.info("runs_tidied", rows=dropped)
+        if dropped >= MOST_FORGOTTEN:  # the rest with the next ticks, so that none takes long
+            redis().delete(RUNS_TIDIED)
 
 
 def _claim(function: str, pause: str) -> list[tuple[int, int]]:

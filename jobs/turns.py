@@ -58,9 +58,12 @@ def described(owner: str, job: str) -> str:
     return f"{owner} {job}"
 
 
-def keep(redis: Redis, queue: str) -> None:
-    """What waits in RQ's queue goes on having its place there, however long it takes."""
-    redis.eval(_KEEP, 1, RQ_QUEUE + queue, RQ_JOB, MARK, PLACE, queue, PLACE_SECONDS)
+def keep(redis: Redis, queues: Sequence[str]) -> None:
+    """What waits in RQ's queues goes on having its place there, however long it takes."""
+    with redis.pipeline(transaction=False) as pipeline:
+        for queue in queues:
+            pipeline.eval(_KEEP, 1, RQ_QUEUE + queue, RQ_JOB, MARK, PLACE, queue, PLACE_SECONDS)
+        pipeline.execute()
 
 
 def join(redis: Redis, queue: str, owner: str, job: str, rank: int) -> bool:
@@ -103,6 +106,16 @@ def lines(redis: Redis) -> list[tuple[str, str]]:
     """The queues and owners of all lines that are not empty."""
     found = (_text(line).rpartition(":") for line in redis.smembers(LINES))
     return [(queue, owner) for queue, _colon, owner in found]
+
+
+def without_place(redis: Redis) -> list[tuple[str, str]]:
+    """The queues and owners of lines that nothing moves up, since their owner's last job was lost."""
+    found = lines(redis)
+    with redis.pipeline(transaction=False) as pipeline:
+        for queue, owner in found:
+            pipeline.exists(PLACE + f"{queue}:{owner}")
+        placed = pipeline.execute()
+    return [line for line, has_place in zip(found, placed, strict=True) if not has_place]
 
 
 def in_line(redis: Redis, queue: str, owner: str) -> list[str]:

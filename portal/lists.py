@@ -229,6 +229,11 @@ def counts_up_to(queries: Sequence[Query], most: int = COUNTED) -> list[int | No
     return [counted if counted <= most else None for counted in row]
 
 
+def parse_id(typed: str) -> int | None:
+    """A row's id in an address, None for what is none."""
+    return int(typed) if typed.isdecimal() and typed.isascii() and len(typed) < 19 else None
+
+
 def prefix(column: Column, start: str) -> ColumnElement[bool]:
     """True where the column begins with `start`: as a range, which an index serves under a row policy (LIKE not)."""
     end = _after(start)

@@ -8,7 +8,7 @@ from flask import Flask
 def register(app: Flask) -> None:
     from portal import dashboard, events, operations, presentation, search
     from portal.addresses import views as addresses
-    from portal.automation import assistant, service_views, task_views
+    from portal.automation import assistant, history_views, service_views, task_views
     from portal.automation import views as automation
     from portal.cloud import api
     from portal.credentials import views as credentials
@@ -25,8 +25,8 @@ def register(app: Flask) -> None:
     from portal.tenants import views as tenants
 
     parts = (tenants, dashboard, documents, held, shipments, addresses, platforms, creation, masterdata, credentials)
-    more = (articles, assignments, automation, assistant, task_views, service_views, setup, listings, search, events)
-    for part in (*parts, *more):
+    own = (automation, assistant, task_views, history_views, service_views)
+    for part in (*parts, articles, assignments, *own, setup, listings, search, events):
         app.register_blueprint(part.bp)
     api.register(app)
     operations.init_app(app)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache, lru_cache
@@ -21,7 +21,7 @@ from flask_login import current_user
 from markupsafe import Markup
 
 from portal import counts
-from portal.automation.models import RunState, Severity
+from portal.automation.models import Ending, RunState, Severity
 from portal.dashboard import MOST
 from portal.documents.models import LineKind, State
 from portal.documents.tax import TaxCase
@@ -81,6 +81,9 @@ STATES: dict[StrEnum, tuple[Tone, Any]] = {
     RunState.DONE: (Tone.DONE, _l("Done")),
     RunState.FAILED: (Tone.FAILED, _l("Failed")),
     RunState.STOPPED: (Tone.OFF, _l("Stopped")),
+    Ending.MOVING: (Tone.WAITING, _l("Under way")),
+    Ending.OK: (Tone.DONE, _l("OK")),
+    # What a run came to and what a message weighs is one word, as it is one value.
     Severity.WARNING: (Tone.ATTENTION, _l("Warning")),
     Severity.ERROR: (Tone.FAILED, _l("Error")),
     StepState.DONE: (Tone.DONE, _l("Done")),
@@ -170,6 +173,7 @@ BELONGS_TO = {
     "articles": "masterdata",
     "assignments": "platforms",
     "creation": "platforms",
+    "history": "tasks",
     "services": "tasks",
     "setup": "platforms",
 }
@@ -198,6 +202,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(
         ago=ago,
         moment=moment,
+        duration=duration,
         day=day,
         money=money,
         number=number,
@@ -267,6 +272,18 @@ def ago(at: datetime | None) -> Markup:
 def moment(at: datetime | None) -> str:
     """The exact time in the tenant's zone."""
     return _moment(at, reader().zone, reader().language) if at is not None else "–"
+
+
+def duration(lasted: timedelta | None) -> str:
+    """How long something took: tenths of a second below a minute, then as a clock shows it."""
+    if lasted is None:
+        return "–"
+    seconds = lasted.total_seconds()
+    if seconds < 60:
+        return f"{number(round(Decimal(seconds), 1))} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02} h" if hours else f"{minutes}:{rest:02} min"
 
 
 def day(at: date | None) -> str:

@@ -184,6 +184,7 @@ SHEETS = {
         "/addresses/numbers/{range}", {"prefix": "N", "last_number": "900000", "reason": "As agreed"}, RANGE
     ),
     "addresses.update_matching": Sheet("/addresses/matching", {"rule": "email"}),
+    "history.update_retention": Sheet("/tasks/runs/retention", wrong={"days": ("6", "731", "-90")}),
     "addresses.merge": Sheet(
         "/addresses/{address}/merge?number={other_number}",
         {"number": "{other_number}"},

@@ -8,12 +8,21 @@ from datetime import UTC, datetime
 import structlog
 from flask_babel import gettext as _
 from sqlalchemy import select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from jobs.queues import enqueue
 from portal.automation.areas import Area, Outcome, Preset, Scope, Step
 from portal.automation.claims import Claimed, begin, claim
-from portal.automation.models import IN_FLIGHT, ActionMessage, ActionRun, RunState, Schema, Severity
+from portal.automation.models import (
+    IN_FLIGHT,
+    ActionMessage,
+    ActionResult,
+    ActionRun,
+    RunState,
+    Schema,
+    Severity,
+)
 from portal.automation.registry import AREAS
 from portal.errors import Refused, Unavailable
 from portal.extensions import db
@@ -27,7 +36,7 @@ PORTION = 200
 # What a run says is kept up to this many messages; the counts go on.
 MOST_MESSAGES = 1_000
 # How many are shown.
-MOST_SHOWN = 200
+MOST_SHOWN = 100
 # Up to so many records are counted before the work begins.
 MOST_EXPECTED = 100_000
 
@@ -100,7 +109,7 @@ def fail_lost(run: ActionRun) -> None:
 
 
 def messages_of(run: ActionRun) -> Sequence[ActionMessage]:
-    """What the run has to say, errors first, MOST_SHOWN at most."""
+    """What the run has to say, errors first, MOST_SHOWN at most. A list of its own has them all (history_views.py)."""
     found: Sequence[ActionMessage] = db.session.scalars(
         select(ActionMessage)
         .where(ActionMessage.action_run_id == run.id)
@@ -173,6 +182,11 @@ def _write_down(run: ActionRun, preset: Preset, id: int, called: str, outcome: O
                 record=called,
                 text=kept(text),
             )
+        )
+    if outcome.made:
+        made = [{"action_run_id": run.id, "kind": kind, "record_id": made_id} for kind, made_id in outcome.made]
+        db.session.execute(
+            insert(ActionResult).on_conflict_do_nothing(), [row | {"tenant_id": run.tenant_id} for row in made]
         )
     run.last_id = id
     run.done += 1

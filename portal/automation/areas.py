@@ -13,17 +13,19 @@ from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Select, select
 
+from portal.automation.models import Made
 from portal.extensions import db
 from portal.lists import Column, count_up_to
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one record: how many things were done with it, and what there is to say."""
+    """What came of one record: how many things were done with it, what there is to say, and what it made."""
 
     processed: int = 0
     warnings: Sequence[str] = ()
     errors: Sequence[str] = ()
+    made: Sequence[tuple[Made, int]] = ()
 
 
 @dataclass(frozen=True)

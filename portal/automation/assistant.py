@@ -12,7 +12,7 @@ from flask_login import current_user
 from htmx_flask import request
 from sqlalchemy import select
 
-from portal.automation import actions, listing
+from portal.automation import actions, history, listing, made
 from portal.automation.areas import Area, Scope, ScopeKind, Step
 from portal.automation.forms import SchemaForm, ScopeForm, StepsForm
 from portal.automation.models import ActionRun, Schema, TaskAction
@@ -258,5 +258,7 @@ def _show(template: str, run: ActionRun) -> str:
         steps=steps,
         words=in_words(area, scope_of(run)),
         messages=actions.messages_of(run),
+        results=made.results_of([run.id])[run.id],
+        lasted=history.lasted(run),
         most_messages=actions.MOST_SHOWN,
     )

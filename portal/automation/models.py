@@ -1,4 +1,4 @@
-"""Runs of the fetch; schemas of area actions, and their runs; tasks, and their runs."""
+"""Runs of the fetch; schemas of area actions, their runs and what these made; tasks, and their runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime, time
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, SmallInteger, Time, func, text
+from sqlalchemy import BigInteger, Computed, ForeignKey, Index, SmallInteger, Time, func, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -33,6 +33,23 @@ class Severity(StrEnum):
 
     WARNING = "warning"
     ERROR = "error"
+
+
+class Ending(StrEnum):
+    """What came of a task's run. A warning leaves the task active, an error locks it."""
+
+    MOVING = "moving"  # it is queued or running still
+    OK = "ok"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Made(StrEnum):
+    """What an action may leave behind, to be looked at."""
+
+    FETCH = "fetch"  # a Run, whose documents its pages name
+    DOCUMENT = "document"
+    PARCEL = "parcel"  # that was reported
 
 
 class Run(db.Model):
@@ -72,6 +89,8 @@ class Run(db.Model):
         ),
         Index("ix_run_newest", "tenant_id", "id"),
         Index("ix_run_platform_id", "platform_id", "id"),
+        # Fetches that brought nothing are not kept for ever; most are such.
+        Index("ix_run_empty", "tenant_id", "queued_at", postgresql_where=text("orders = 0")),
     )
 
 
@@ -129,6 +148,7 @@ class ActionRun(db.Model):
         Index("ix_action_run_newest", "tenant_id", "id"),
         Index("uq_action_run_of_task", "task_run_id", "position", unique=True),
         Index("ix_action_run_unfinished", "queued_at", postgresql_where=text("state IN ('queued', 'running')")),
+        Index("ix_action_run_alone", "tenant_id", "queued_at", postgresql_where=text("task_run_id IS NULL")),
     )
 
 
@@ -146,6 +166,17 @@ class ActionMessage(db.Model):
     written_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (Index("ix_action_message_run", "action_run_id", "id"),)
+
+
+class ActionResult(db.Model):
+    """What a run of actions made or set off, each thing once. The thing itself may be gone by now."""
+
+    action_run_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("action_run.id", ondelete="CASCADE"), primary_key=True
+    )
+    kind: Mapped[Made] = mapped_column(primary_key=True)
+    record_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    tenant_id: Mapped[int]
 
 
 class Condition(StrEnum):
@@ -222,6 +253,13 @@ class TaskAction(db.Model):
     schema: Mapped[Schema] = relationship()
 
 
+# A column of its own, since under the row policy an index serves nothing else (portal/documents/listing.py).
+ENDING = (
+    "CASE WHEN state IN ('queued', 'running') THEN 'moving' WHEN state = 'failed' THEN 'error' "
+    "WHEN warnings > 0 THEN 'warning' ELSE 'ok' END"
+)
+
+
 class TaskRun(db.Model):
     """A run of a task. At most one of each is queued or running.
 
@@ -245,10 +283,13 @@ class TaskRun(db.Model):
     queued_at: Mapped[datetime] = mapped_column(server_default=func.now())
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    ending: Mapped[Ending] = mapped_column(Computed(ENDING, persisted=True))
 
     task: Mapped[Task] = relationship()
 
     __table_args__ = (
         Index("uq_task_run_in_flight", "task_id", unique=True, postgresql_where=text("state IN ('queued', 'running')")),
-        Index("ix_task_run_newest", "task_id", "id"),
+        Index("ix_task_run_newest", "tenant_id", "queued_at", "id"),
+        Index("ix_task_run_of_task", "task_id", "queued_at", "id"),
+        Index("ix_task_run_ending", "tenant_id", "ending", "queued_at", "id"),
     )

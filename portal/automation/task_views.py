@@ -11,8 +11,9 @@ from flask_babel import ngettext
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload, selectinload
 
-from portal.automation import services, tasks
+from portal.automation import actions, history, made, services, tasks
 from portal.automation.models import Schema, Service, Task, TaskAction, TaskRun
+from portal.automation.registry import AREAS
 from portal.automation.task_forms import (
     CONDITIONS,
     KINDS,
@@ -75,7 +76,13 @@ def starts() -> ResponseReturnValue:
 def show(id: int) -> ResponseReturnValue:
     task: Task = db.get_or_404(Task, id)
     return render_template(
-        "tasks/show.html", task=task, words=in_words(task), runs=tasks.runs_of(task), conditions=CONDITIONS
+        "tasks/show.html",
+        task=task,
+        words=in_words(task),
+        runs=tasks.runs_of(task),
+        conditions=CONDITIONS,
+        bars=history.charted(history.Wanted(task.id), tasks.zone()),
+        lasted=history.lasted,
     )
 
 
@@ -197,4 +204,15 @@ def _next_starts(trigger: Trigger) -> list[datetime]:
 def _run_page(template: str, run: TaskRun) -> str:
     names = dict(db.session.execute(select(Schema.id, Schema.name)).all())
     done = {child.position: child for child in tasks.actions_of(run)}
-    return render_template(template, run=run, names=names, done=done, conditions=CONDITIONS)
+    return render_template(
+        template,
+        run=run,
+        names=names,
+        done=done,
+        conditions=CONDITIONS,
+        areas=AREAS,
+        results=made.results_of([child.id for child in done.values()]),
+        messages_of=actions.messages_of,
+        most_messages=actions.MOST_SHOWN,
+        lasted=history.lasted,
+    )

@@ -16,6 +16,7 @@ from flask_babel import gettext as _
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import joinedload
 
 from jobs.queues import enqueue, service_queue
 from portal.automation import actions, services
@@ -42,8 +43,8 @@ from portal.tenants.models import Tenant
 
 log = structlog.get_logger()
 
-# How many runs a task's page shows.
-MOST_RUNS = 50
+# How many runs a task's page shows; the history has them all.
+MOST_RUNS = 10
 
 
 class NameTaken(Refused):
@@ -139,20 +140,27 @@ def unlock(task: Task) -> None:
 
 def start(task: Task, cause: str) -> TaskRun | None:
     """Have a worker of its service run the task. None where it is queued or running already."""
-    run: TaskRun | None = db.session.scalar(
-        insert(TaskRun)
-        .values(
-            tenant_id=task.tenant_id,
-            task_id=task.id,
-            cause=cause,
-            plan=[{"schema": action.schema_id, "condition": action.condition.value} for action in task.actions],
-        )
-        .on_conflict_do_nothing()
-        .returning(TaskRun)
-    )
-    if run is not None:
-        _queue(run, task)
-    return run
+    run_id = start_these([task], cause).get(task.id)
+    return None if run_id is None else db.session.get(TaskRun, run_id)
+
+
+def start_these(tasks: Sequence[Task], cause: str) -> dict[int, int]:
+    """Have workers run the tasks; the runs' ids by the tasks'. Those queued or running already are left out."""
+    rows = [
+        {
+            "tenant_id": task.tenant_id,
+            "task_id": task.id,
+            "cause": cause,
+            "plan": [{"schema": action.schema_id, "condition": action.condition.value} for action in task.actions],
+        }
+        for task in tasks
+    ]
+    new = insert(TaskRun).on_conflict_do_nothing().returning(TaskRun.task_id, TaskRun.id)
+    started: dict[int, int] = dict(db.session.execute(new, rows).all())
+    for task in tasks:
+        if task.id in started:
+            _queue(started[task.id], task)
+    return started
 
 
 def run_next(task: Task) -> TaskRun | None:
@@ -160,17 +168,17 @@ def run_next(task: Task) -> TaskRun | None:
     waits = select(TaskRun).where(TaskRun.task_id == task.id, TaskRun.state == RunState.QUEUED)
     run: TaskRun | None = start(task, "person") or db.session.scalar(waits)
     if run is not None:
-        _queue(run, task, first=True)
+        _queue(run.id, task, first=True)
     return run
 
 
 def queue_anew(run: TaskRun) -> None:
     """Queue a run whose job was lost."""
-    _queue(run, run.task)
+    _queue(run.id, run.task)
 
 
-def _queue(run: TaskRun, task: Task, first: bool = False) -> None:
-    enqueue("jobs.tasks.run_task", run.tenant_id, run.id, on=service_queue(task.service_id), first=first)
+def _queue(run_id: int, task: Task, first: bool = False) -> None:
+    enqueue("jobs.tasks.run_task", task.tenant_id, run_id, on=service_queue(task.service_id), first=first)
 
 
 def is_in_flight(task: Task) -> bool:
@@ -179,18 +187,26 @@ def is_in_flight(task: Task) -> bool:
     return db.session.scalar(in_flight) is not None
 
 
-def start_due(task_id: int) -> None:
-    """Start a task that the scheduler has claimed, in the claim's transaction, and set when it is due next.
+def start_due(task_ids: Sequence[int]) -> None:
+    """Start tasks that the scheduler has claimed, in the claim's transaction, and set when they are due next.
 
-    While it is running it stays due: it starts once more when it has ended, for however many times it missed.
+    One that is running stays due: it starts once more when it has ended, for however many times it missed.
     """
-    task: Task = db.session.get_one(Task, task_id, populate_existing=True)
-    if start(task, "schedule") is None:
-        return
-    if task.kind == TriggerKind.CONTINUOUS:
-        task.next_at = None  # until it has ended
-    else:
-        plan_next(task)
+    query = (
+        select(Task)
+        .where(Task.id.in_(task_ids))
+        .options(joinedload(Task.actions))
+        .execution_options(populate_existing=True)
+    )
+    found = db.session.scalars(query).unique().all()
+    started = start_these(found, "schedule")
+    for task in found:
+        if task.id not in started:
+            continue
+        if task.kind == TriggerKind.CONTINUOUS:
+            task.next_at = None  # until it has ended
+        else:
+            plan_next(task)
     db.session.flush()
 
 
@@ -225,7 +241,10 @@ def fail_lost(run: TaskRun) -> None:
 def runs_of(task: Task) -> Sequence[TaskRun]:
     """The task's latest runs, the newest first."""
     found: Sequence[TaskRun] = db.session.scalars(
-        select(TaskRun).where(TaskRun.task_id == task.id).order_by(TaskRun.id.desc()).limit(MOST_RUNS)
+        select(TaskRun)
+        .where(TaskRun.task_id == task.id)
+        .order_by(TaskRun.queued_at.desc(), TaskRun.id.desc())
+        .limit(MOST_RUNS)
     ).all()
     return found
 

@@ -11,7 +11,7 @@ from flask_babel import lazy_gettext as _l
 
 from portal.documents.listing import FULFILLED_BY, TO_SHIP_STATE
 from portal.documents.models import State
-from portal.lists import Filter
+from portal.lists import Filter, parse_id
 from portal.presentation import DOCUMENT_TYPES
 
 # Longer than the order ids of any marketplace; the rest of what was pasted is cut off.
@@ -37,6 +37,8 @@ def filters(platforms: dict[int, str]) -> tuple[Filter, ...]:
         Filter("type", _l("Document type"), _one_of(DOCUMENT_TYPES), lambda type: DOCUMENT_TYPES[type]),
         Filter("since", _l("From"), parse_day, format_date),
         Filter("until", _l("To"), parse_day, format_date),
+        Filter("fetch", _l("Fetch"), parse_id),
+        Filter("actions", _l("Area actions"), parse_id),
     )
 
 

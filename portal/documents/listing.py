@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import product
 from typing import Any
@@ -36,6 +36,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from portal.addresses.models import Address, NumberRange
+from portal.automation import made
 from portal.documents.models import SHIP_BY_OR_LAST, TO_SHIP, Document, State
 from portal.extensions import db
 from portal.lists import COUNTED, Column, Query, Sort, Window, count_up_to, prefix
@@ -91,6 +92,8 @@ class Wanted:
     type: str | None = None
     since: date | None = None
     until: date | None = None
+    fetch_id: int | None = None  # that made them
+    actions_id: int | None = None
 
     @property
     def is_everything(self) -> bool:
@@ -100,6 +103,11 @@ class Wanted:
     def is_unfiltered(self) -> bool:
         """True where a date at most is asked for."""
         return self.state is None and self.platform_id is None and self.fulfilled_by is None and self.type is None
+
+    @property
+    def is_looked_up(self) -> bool:
+        """True where the documents are found by their ids first."""
+        return bool(self.search) or self.fetch_id is not None or self.actions_id is not None
 
     @property
     def has_dates(self) -> bool:
@@ -121,7 +129,7 @@ class Found:
 
 def sorts_of(wanted: Wanted) -> tuple[Sort, ...]:
     """The orders in which these documents can be read without reading them all, the default first."""
-    if wanted.search:
+    if wanted.is_looked_up:
         return (BY_DATE, BY_NUMBER, BY_SHIP_DATE)
     if wanted.has_dates:
         return (BY_DATE,)
@@ -186,6 +194,20 @@ def counted(
     combinations = _combinations(wanted, platform_ids, BY_DATE)
     scan = _of(combinations, wanted, zone, BY_DATE, Document.ordered_at).limit(most + 1).lateral("scan")
     return select(scan.c.ordered_at).select_from(combinations).join(scan, true())
+
+
+def looked_up(wanted: Wanted, platform_ids: Sequence[int]) -> Found | None:
+    """The documents that a search, a fetch or area actions mean; None where none of them is asked for."""
+    if not wanted.is_looked_up:
+        return None
+    ids: list[Sequence[int]] = []
+    if wanted.fetch_id is not None:
+        ids.append(made.by_fetch(wanted.fetch_id))
+    if wanted.actions_id is not None:
+        ids.append(made.by_actions(wanted.actions_id))
+    found = find(wanted.search, platform_ids) if wanted.search else Found(list(ids.pop()))
+    common = set(found.ids).intersection(*ids)
+    return replace(found, ids=sorted(common)[: made.MOST], cut=found.cut or len(common) > made.MOST)
 
 
 def find(term: str, platform_ids: Sequence[int]) -> Found:
@@ -322,4 +344,6 @@ def wanted_of(values: Mapping[str, Any]) -> Wanted:
         type=values.get("type"),
         since=values.get("since"),
         until=values.get("until"),
+        fetch_id=values.get("fetch"),
+        actions_id=values.get("actions"),
     )

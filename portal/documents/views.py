@@ -41,7 +41,7 @@ def index() -> ResponseReturnValue:
         "documents.index", lambda values: listing.sorts_of(listing.wanted_of(values)), filters(platforms)
     )
     wanted, zone = listing.wanted_of(view.values), ZoneInfo(current_tenant().time_zone)
-    found = listing.find(wanted.search, list(platforms)) if wanted.search else None
+    found = listing.looked_up(wanted, list(platforms))
     opens, types = address_of("documents.show"), listing.types_in_use()
     listing_ = Listing(
         _("Documents"),

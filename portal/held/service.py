@@ -23,15 +23,15 @@ WORKER = "web"
 
 @dataclass(frozen=True)
 class Outcome:
-    """How many of the orders tried became documents, are held still, or are no longer wanted."""
+    """The documents that orders became, and how many orders are held still or no longer wanted."""
 
-    documents: int = 0
+    documents: Sequence[int] = ()
     held: int = 0
     gone: int = 0
 
     @property
     def tried(self) -> int:
-        return self.documents + self.held + self.gone
+        return len(self.documents) + self.held + self.gone
 
 
 def retry(held: HeldOrder, source: Source | None = None) -> Retried:
@@ -57,14 +57,16 @@ def retry_all() -> Outcome:
 
 def retry_these(ids: Sequence[int]) -> Outcome:
     """Try these orders again; those that are there no more are gone."""
-    documents = still = gone = 0
+    documents: list[int] = []
+    still = gone = 0
     sources: dict[int, Source] = {}  # settings are read once a platform, not once an order
     for id in ids:
         held = db.session.get(HeldOrder, id)
         if held is not None and held.platform_id not in sources:
             sources[held.platform_id] = source_of(held.platform, worker=WORKER)
         outcome = retry(held, sources[held.platform_id]) if held is not None else Retried()
-        documents += outcome.document is not None
+        if outcome.document is not None:
+            documents.append(outcome.document)
         still += outcome.document is None and outcome.reason is not None
         gone += outcome.document is None and outcome.reason is None
     return Outcome(documents, still, gone)

@@ -101,7 +101,7 @@ def retry_all() -> ResponseReturnValue:
 
 
 def _told(outcome: service.Outcome) -> str:
-    became = ngettext("%(num)s order is a document now", "%(num)s orders are documents now", outcome.documents)
+    became = ngettext("%(num)s order is a document now", "%(num)s orders are documents now", len(outcome.documents))
     still = ngettext("%(num)s is held still", "%(num)s are held still", outcome.held)
     return f"{became}; {still}."
 

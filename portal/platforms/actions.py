@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from portal.automation import runs
 from portal.automation.areas import Area, Outcome, Preset
-from portal.automation.models import IN_FLIGHT, Run, RunState
+from portal.automation.models import IN_FLIGHT, Made, Run, RunState
 from portal.credentials.cloud import Cloud
 from portal.documents import asking, fetch
 from portal.documents.asking import Whereabouts
@@ -82,13 +82,14 @@ def refresh(platform: Platform, arguments: Mapping[str, Any]) -> Outcome:
 
 def retry_held(platform: Platform, arguments: Mapping[str, Any]) -> Outcome:
     """Try the platform's held orders again."""
-    processed, last = 0, 0
+    made: list[tuple[Made, int]] = []
+    last = 0
     query = select(HeldOrder.id).where(HeldOrder.platform_id == platform.id).order_by(HeldOrder.id).limit(PORTION)
     while ids := db.session.scalars(query.where(HeldOrder.id > last)).all():
-        processed += held.retry_these(ids).documents
+        made += ((Made.DOCUMENT, document) for document in held.retry_these(ids).documents)
         db.session.commit()
         last = ids[-1]
-    return Outcome(processed)
+    return Outcome(len(made), made=made)
 
 
 def _check(platform: Platform) -> None:
@@ -103,11 +104,13 @@ def _reference(platform: Platform) -> str:
 
 
 def _of_fetch(run: Run) -> Outcome:
+    made = ((Made.FETCH, run.id),)
     if run.state == RunState.FAILED:
-        return Outcome(run.orders, errors=[run.problem or ""])
+        return Outcome(run.orders, errors=[run.problem or ""], made=made)
     if run.held:
-        return Outcome(run.orders, warnings=[sentence("%(held)s of the orders fetched are held.", held=run.held)])
-    return Outcome(run.orders)
+        held = sentence("%(held)s of the orders fetched are held.", held=run.held)
+        return Outcome(run.orders, warnings=[held], made=made)
+    return Outcome(run.orders, made=made)
 
 
 PLATFORMS = Area(

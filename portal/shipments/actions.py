@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Select
 
 from portal.automation.areas import Outcome
+from portal.automation.models import Made
 from portal.extensions import db
 from portal.sentences import sentence, source_of
 from portal.shipments import service
@@ -18,7 +19,8 @@ PORTION = 100
 
 def report_again(ids: Select[Any]) -> Outcome:
     """Report the parcels whose ids this query finds, as far as the marketplace has not confirmed them."""
-    processed, last = 0, 0
+    reported: list[int] = []
+    last = 0
     warnings: list[str] = []
     errors: list[str] = []
     query = ids.where(Shipment.state != MessageState.CONFIRMED).order_by(Shipment.id).limit(PORTION)
@@ -26,9 +28,9 @@ def report_again(ids: Select[Any]) -> Outcome:
         for last in portion:
             parcel = service.report_anew(last)
             db.session.commit()
-            processed += 1
+            reported.append(last)
             if parcel.problem:
                 problem = source_of(parcel.problem) or parcel.problem
                 said = sentence("Parcel %(number)s: %(problem)s", number=parcel.tracking_number, problem=problem)
                 (errors if parcel.state == MessageState.FAILED else warnings).append(said)
-    return Outcome(processed, warnings, errors)
+    return Outcome(len(reported), warnings, errors, [(Made.PARCEL, id) for id in reported])

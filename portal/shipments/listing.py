@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Integer, any_, literal, literal_column, select, union_all
 from sqlalchemy.dialects.postgresql import ARRAY, BIGINT
 
+from portal.automation import made
 from portal.documents.models import Document
 from portal.extensions import db
 from portal.lists import Query, Sort, Window, count_up_to, prefix
@@ -40,9 +41,8 @@ COLUMNS = (
 )
 
 
-def rows(state: MessageState | None, search: str, window: Window) -> Sequence[Any]:
-    """The status messages of one window. A search is the beginning of a tracking number, spaced or not."""
-    found = _found(search) if search else None
+def rows(state: MessageState | None, found: Sequence[int] | None, window: Window) -> Sequence[Any]:
+    """The status messages of one window; `found` are the ids that were looked up, None where none were."""
     scans = [scan for each in _states(state) if (scan := _scan(each, found, window)) is not None]
     if not scans:
         return []
@@ -57,12 +57,19 @@ def rows(state: MessageState | None, search: str, window: Window) -> Sequence[An
     return db.session.execute(window.ordered(query, (keys.c.urgent, Shipment.id))).all()
 
 
-def count(state: MessageState | None, search: str) -> int | None:
+def count(state: MessageState | None, found: Sequence[int] | None) -> int | None:
     """How many these are, None if more than a list counts."""
-    found = _found(search) if search else None
     everything = Window(FAILED_FIRST, rows=1_000)
     scans = [scan for each in _states(state) if (scan := _scan(each, found, everything)) is not None]
     return count_up_to(select(_merged(scans).subquery()))
+
+
+def looked_up(search: str, actions_id: int | None) -> list[int] | None:
+    """The parcels whose number begins as typed, spaced or not, and that these area actions reported. None: all."""
+    ids = [set(_found(search))] if search else []
+    if actions_id is not None:
+        ids.append(set(made.parcels_by_actions(actions_id)))
+    return sorted(set.intersection(*ids)) if ids else None
 
 
 def key_of(row: Any, sort: Sort) -> tuple[Any, ...]:
@@ -74,14 +81,14 @@ def _states(state: MessageState | None) -> tuple[MessageState, ...]:
     return tuple(MessageState) if state is None else (state,)
 
 
-def _scan(state: MessageState, found: list[int] | None, window: Window) -> Any | None:
+def _scan(state: MessageState, found: Sequence[int] | None, window: Window) -> Any | None:
     """The messages of one state within the window, None where the window has left that state behind."""
     urgent = int(state == MessageState.FAILED)
     falls = window.sort.descending != window.backwards
     query: Query = select(literal_column(str(urgent), Integer).label("urgent"), Shipment.id)
     query = query.where(Shipment.state == state)
     if found is not None:
-        query = query.where(Shipment.id == any_(literal(found, ARRAY(BIGINT))))
+        query = query.where(Shipment.id == any_(literal(list(found), ARRAY(BIGINT))))
     if window.key is not None:
         edge_urgent, edge_id = window.key
         if urgent == edge_urgent:

@@ -18,7 +18,7 @@ from portal.extensions import db
 from portal.http import not_found
 from portal.listings.actions import Action
 from portal.listings.listing import Listing
-from portal.lists import ID, SMALL_ID, Filter, View
+from portal.lists import ID, SMALL_ID, Filter, View, parse_id
 from portal.presentation import address_of
 from portal.shipments import carriers, listing, service, tracking
 from portal.shipments.carriers import CarrierInUse
@@ -42,6 +42,7 @@ STATES = {
 FILTERS = (
     Filter("q", _l("Tracking number"), str),
     Filter("state", _l("State"), lambda typed: typed if typed in set(MessageState) else None, lambda s: STATES[s]),
+    Filter("actions", _l("Area actions"), parse_id),
 )
 
 
@@ -75,15 +76,15 @@ def act() -> ResponseReturnValue:
 def _listing() -> Listing:
     view = View.of_request("shipments.index", lambda values: (listing.FAILED_FIRST,), FILTERS)
     state = MessageState(view.get("state")) if view.get("state") else None
-    search = view.get("q") or ""
+    found = listing.looked_up(view.get("q") or "", view.get("actions"))
     opens = address_of("documents.show")
     return Listing(
         _("Parcels"),
         view,
         COLUMNS,
-        lambda window: listing.rows(state, search, window),
+        lambda window: listing.rows(state, found, window),
         lambda row: listing.key_of(row, view.sort),
-        lambda: listing.count(state, search),
+        lambda: listing.count(state, found),
         lambda row: opens(row.document_id),
         (REPORT_AGAIN,),
         "shipments.act",

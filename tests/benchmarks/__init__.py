@@ -2,7 +2,7 @@
 
 Each benchmark starts what it needs and removes it again. A line of output is one JSON object:
 figures, and beside each what it is compared with. To try one quickly, set KONTOR_BENCH_ORDERS,
-KONTOR_BENCH_DOCUMENTS or KONTOR_BENCH_SAMPLES to less than the full size.
+KONTOR_BENCH_DOCUMENTS, KONTOR_BENCH_TASKS, KONTOR_BENCH_SECONDS or KONTOR_BENCH_SAMPLES to less than the full size.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import importlib
 
 import click
 
-NAMES = ("intake", "backlog", "pages", "latency")
+NAMES = ("intake", "backlog", "pages", "latency", "schedule")
 
 
 def run(names: tuple[str, ...]) -> None:

@@ -1,4 +1,4 @@
-"""Worker processes that die where a test wants them to.
+"""Worker and scheduler processes that die where a test wants them to.
 
 The production code knows nothing of this: in the child, SQLAlchemy's events and wrapped methods
 count the times that a step is reached, and at the chosen one the worker is killed with SIGKILL.
@@ -14,18 +14,20 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial, wraps
 from typing import Any, Literal
 
 from flask import Flask
 
-# Methods whose beginning and end are steps.
+# Methods and functions whose beginning and end are steps.
 METHODS = {
     "acknowledge": "portal.credentials.cloud:Cloud.acknowledge",
     "submit": "portal.credentials.cloud:Cloud.submit_status",
     "confirm": "portal.cloud.connectors.amazon:Amazon.confirm_shipment",
     "search": "portal.cloud.connectors.amazon:Amazon.search_orders",
+    "start": "portal.automation.tasks:start_these",
+    "plan": "portal.automation.tasks:plan_next",
 }
 COMMIT = "commit"
 
@@ -45,7 +47,7 @@ class Step:
     job waits for `let_go_on`.
     """
 
-    task: str  # "fetch_orders", "collect_orders", "report_shipment", "send_message", "deliver_event"
+    task: str  # "fetch_orders", "run_task" ...: what a job calls; "tick" of a scheduler
     when: Literal["before", "after"]
     what: str
     count: int = 1
@@ -57,10 +59,28 @@ class Step:
 
 def start_worker(step: Step | None = None, page_orders: int | None = None) -> Any:
     """A worker that stops when the queues are empty, or at `step`. `end_worker` waits for it."""
-    child = forks.Process(target=_work, args=(step, page_orders), daemon=True)
-    child.start()
-    started.append(child)
-    return child
+    return _started(_work, step, page_orders)
+
+
+def run_job(step: Step, tenant_id: int, id: int) -> bool:
+    """Do the step's task as a worker's job does it, in a process of its own. True if it was killed on the way."""
+    return end_worker(_started(_do, replace(step, then="kill job"), tenant_id, id))
+
+
+def run_scheduler(step: Step) -> bool:
+    """One tick of a scheduler. True if it was killed on the way."""
+    return end_worker(_started(_schedule, replace(step, then="kill job"), None, 1))
+
+
+class AtOnce:
+    """Schedulers that tick a few times, and workers of a queue that go on until `done` is set: all begin together."""
+
+    def __init__(self, queue: str, schedulers: int, workers: int, ticks: int) -> None:
+        # Kept for as long as the children may look for it: it goes with this object.
+        self._gate = forks.Barrier(schedulers + workers)
+        self.done = forks.Event()
+        self.schedulers = [_started(_schedule, None, self._gate, ticks) for _ in range(schedulers)]
+        self.workers = [_started(_work_on, queue, self._gate, self.done) for _ in range(workers)]
 
 
 def end_worker(child: Any) -> bool:
@@ -101,13 +121,19 @@ def is_waiting(app: Flask) -> bool:
     return bool(app.extensions["redis"].getdel(TO_GO_ON + ":reached"))
 
 
+def _started(target: Callable[..., None], *arguments: Any) -> Any:
+    child = forks.Process(target=target, args=arguments, daemon=True)
+    child.start()
+    started.append(child)
+    return child
+
+
 def _work(step: Step | None, page_orders: int | None) -> None:
     from jobs import worker
     from portal.documents import fetch
     from wsgi import app
 
-    # RQ listens for commands by a thread that takes up to a second to end. Nobody sends any here.
-    worker.Worker.subscribe = worker.Worker.unsubscribe = lambda self: None  # type: ignore[method-assign]
+    _ask_for_no_commands()
     if page_orders is not None:
         fetch.fetch_orders = partial(fetch.fetch_orders, page_orders=page_orders)
     if step is not None:
@@ -115,18 +141,71 @@ def _work(step: Step | None, page_orders: int | None) -> None:
     worker.run(app, burst=True)
 
 
+def _work_on(queue: str, gate: Any, done: Any) -> None:
+    from jobs import worker
+    from wsgi import app
+
+    _ask_for_no_commands()
+    gate.wait()
+    while not done.is_set():
+        worker.run(app, queue, burst=True)
+        done.wait(0.1)
+
+
+def _do(step: Step, tenant_id: int, id: int) -> None:
+    from jobs import tasks
+    from wsgi import app
+
+    counter = _Counter(step, app)
+    _put(step, counter)
+    counter.left = step.count
+    with app.app_context():
+        getattr(tasks, step.task)(tenant_id, id)
+
+
+def _schedule(step: Step | None, gate: Any, ticks: int) -> None:
+    from jobs import scheduler
+    from wsgi import app
+
+    if step is not None:
+        counter = _Counter(step, app)
+        _put(step, counter)
+        counter.left = step.count
+    if gate is not None:
+        gate.wait()
+    for _ in range(ticks):
+        with app.app_context():
+            scheduler.tick()
+
+
+def _ask_for_no_commands() -> None:
+    """RQ listens for commands by a thread that takes up to a second to end. Nobody sends any here."""
+    from jobs import worker
+
+    worker.Worker.subscribe = worker.Worker.unsubscribe = lambda self: None  # type: ignore[method-assign]
+
+
 def _arm(step: Step, app: Flask) -> None:
     from rq.job import Job
-    from sqlalchemy import event
-    from sqlalchemy.orm import Session
 
     counter = _Counter(step, app)
     _wrap(Job, "perform", counter.begin, None)
+    _put(step, counter)
+
+
+def _put(step: Step, counter: _Counter) -> None:
+    """Have the counter called wherever the step is reached."""
+    from sqlalchemy import event
+    from sqlalchemy.orm import Session
+
     if step.what != COMMIT:
         module, _, path = METHODS[step.what].partition(":")
-        owner, _, name = path.partition(".")
+        owner: Any = importlib.import_module(module)
+        *within, name = path.split(".")
+        for each in within:
+            owner = getattr(owner, each)
         here = (counter, None) if step.when == "before" else (None, counter)
-        _wrap(getattr(importlib.import_module(module), owner), name, *here)
+        _wrap(owner, name, *here)
         return
 
     def at_commit(session: Session) -> None:

@@ -17,7 +17,7 @@ from tests.exactly_once import children
 from tests.exactly_once.shop import DUE, Shop, open_shop
 from tests.sandbox.client import Sandbox
 
-RUNS = ("run", "action_run")
+RUNS = ("run", "action_run", "task_run")
 
 
 @pytest.fixture(scope="session")

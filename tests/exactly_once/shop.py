@@ -42,6 +42,8 @@ DUE = {
     "shipment": ("next_check_at",),
     "run": ("started_at", "queued_at"),
     "action_run": ("started_at", "queued_at"),
+    "task": ("next_at",),
+    "task_run": ("started_at", "queued_at"),
 }
 ROUNDS = 8
 

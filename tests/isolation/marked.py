@@ -26,6 +26,7 @@ SENSIBLE: dict[str, Any] = {
     "action_schema.area": "platforms",
     "action_schema.scope": {"kind": "all", "ids": [], "first": "", "last": "", "platform": None},
     "action_schema.steps": [{"preset": "refresh", "arguments": {}}],
+    "action_result.kind": "document",
     "address_merge.document_ids": [],
     "address.number": "{term}",
     "address.number_year": None,
@@ -72,12 +73,13 @@ SENSIBLE: dict[str, Any] = {
     "task_run.state": "failed",
 }
 # What holds no text at all.
-WORDLESS = {"task_action", "shipment_item", "address_apart", "platform_address", "number_year"}
+WORDLESS = {"task_action", "action_result", "shipment_item", "address_apart", "platform_address", "number_year"}
 # What refers to a row without the database knowing.
 LOOSE = {
     "page_id": "intake_page",
     "run_id": "run",
     "document_id": "document",
+    "record_id": "document",
     "collection_id": "cloud_collection",
     "platform_id": "platform",
     "payment_terms_id": "payment_terms",
@@ -144,7 +146,8 @@ def fill(owner: sa.Engine, merchant: Merchant, mark: str, term: str) -> Marked:
                 wanted = table.insert().values(_values(table, marked)).returning(*table.c)
             row = dict(connection.execute(wanted).mappings().one())
             assert mark in repr(row) or table.name in WORDLESS, f"Nothing in {table.name} bears the mark"
-            marked.rows[table.name] = row
+            # What the database computes itself nobody may write again.
+            marked.rows[table.name] = {c.name: row[c.name] for c in table.c if c.computed is None}
     return marked
 
 
@@ -174,7 +177,11 @@ def _values(table: sa.Table, marked: Marked) -> Row:
     for column in table.c:
         if column is own:
             values[column.name] = marked.owner_of(table)
-        elif not (column.primary_key and column.autoincrement is True) and column is not table.autoincrement_column:
+        elif (
+            column.computed is None
+            and not (column.primary_key and column.autoincrement is True)
+            and column is not table.autoincrement_column
+        ):
             values[column.name] = _value(column, marked)
     return values
 

@@ -141,6 +141,7 @@ LISTS = {
     "/platforms/",
     "/credentials/",
     "/services/",
+    "/tasks/runs/",
 }
 LISTS |= {f"/masterdata/{kind}/" for kind in ("payment-methods", "payment-terms", "shipping-methods", "tax-codes")}
 
@@ -174,10 +175,14 @@ def test_no_page_without_an_id_shows_what_is_a_neighbours(app, browser, first, s
         "/masterdata/articles/?q={term}",
         "/shipments/?q={term}",
         "/jobs/?platform={platform}",
+        "/documents/?fetch={run}",
+        "/documents/?actions={action_run}",
+        "/tasks/runs/?task={task}",
     ],
 )
 def test_nothing_of_a_neighbours_is_found(client_of, first, second, address):
-    wanted = address.format(term=first.term, platform=first.id("platform"), address=first.id("address"))
+    ids = {table: first.id(table) for table in ("platform", "address", "run", "action_run", "task")}
+    wanted = address.format(term=first.term, **ids)
     answer = client_of(second.merchant).get(wanted)
     assert answer.status_code == 200
     assert first.mark not in answer.text

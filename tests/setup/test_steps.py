@@ -10,7 +10,7 @@ from sqlalchemy import event, func, select, update
 
 from portal.automation import actions, tasks
 from portal.automation.areas import Scope, ScopeKind, Step
-from portal.automation.models import Condition, Run, RunState, Schema, Task, TaskAction
+from portal.automation.models import Condition, Run, RunState, Schema, Service, Task, TaskAction
 from portal.automation.tasks import Planned
 from portal.automation.triggers import Trigger, TriggerKind
 from portal.credentials.models import Credential
@@ -312,6 +312,10 @@ class TestTasks:
         desk.change(Task, active=True, locked_at=datetime.now(UTC))
         page = desk.open("/")
         assert steps(page)["download"] == PROBLEM and page.link("To the task") == there
+        desk.change(Task, locked_at=None)
+        desk.change(Service, active=False)
+        page = desk.open("/")
+        assert steps(page)["download"] == PROBLEM and "its service is stopped" in page.words
 
     def test_a_task_of_all_platforms_counts_and_one_by_hand_does_not(self, desk):
         id = desk.come_so_far()
