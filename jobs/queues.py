@@ -25,6 +25,7 @@ TASKS = {
     "jobs.collect.collect_orders": ("collect", 900),
     "jobs.actions.run_actions": ("actions", 6 * 3600),
     "jobs.tasks.run_task": ("actions", 6 * 3600),
+    "jobs.notices.tell": ("actions", 300),
 }
 
 # What went wrong is in PostgreSQL; RQ's own trace of a failed job is only for the operator.

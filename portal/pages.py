@@ -17,6 +17,7 @@ def register(app: Flask) -> None:
     from portal.listings import views as listings
     from portal.masterdata import article_views as articles
     from portal.masterdata import views as masterdata
+    from portal.notices import views as notices
     from portal.platforms import article_views as assignments
     from portal.platforms import creation_views as creation
     from portal.platforms import views as platforms
@@ -24,7 +25,7 @@ def register(app: Flask) -> None:
     from portal.tenants import views as tenants
 
     parts = (tenants, dashboard, documents, held, shipments, addresses, platforms, creation, masterdata, credentials)
-    for part in (*parts, articles, assignments, automation, assistant, task_views, listings, search, events):
+    for part in (*parts, articles, assignments, automation, assistant, task_views, notices, listings, search, events):
         app.register_blueprint(part.bp)
     api.register(app)
     operations.init_app(app)

@@ -11,7 +11,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from portal.automation import tasks
+from portal.automation.kinds import KINDS as ACTION_KINDS
+from portal.automation.kinds import called
 from portal.automation.models import Schema, Task, TaskAction, TaskRun
+from portal.automation.reports import doings_of, names_in
 from portal.automation.task_forms import (
     CONDITIONS,
     KINDS,
@@ -42,7 +45,7 @@ def index() -> ResponseReturnValue:
         select(Task).order_by(Task.name).options(selectinload(Task.actions).joinedload(TaskAction.schema))
     ).all()
     has_schema = db.session.scalar(select(Schema.id).limit(1)) is not None
-    return render_template("tasks/index.html", tasks=found, words=in_words, has_schema=has_schema)
+    return render_template("tasks/index.html", tasks=found, words=in_words, called=called, has_schema=has_schema)
 
 
 @bp.get("/new")
@@ -70,7 +73,13 @@ def starts() -> ResponseReturnValue:
 def show(id: int) -> ResponseReturnValue:
     task: Task = db.get_or_404(Task, id)
     return render_template(
-        "tasks/show.html", task=task, words=in_words(task), runs=tasks.runs_of(task), conditions=CONDITIONS
+        "tasks/show.html",
+        task=task,
+        words=in_words(task),
+        called=called,
+        kinds=ACTION_KINDS,
+        runs=tasks.runs_of(task),
+        conditions=CONDITIONS,
     )
 
 
@@ -78,7 +87,7 @@ def show(id: int) -> ResponseReturnValue:
 def edit(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
     task: Task = db.get_or_404(Task, id)
-    form = _offered(TaskForm(**filled(task)))
+    form = _offered(TaskForm(**filled(task)), task)
     return render_template("tasks/edit.html", form=form, task=task, starts=_next_starts(tasks.trigger_of(task)))
 
 
@@ -156,15 +165,16 @@ def in_words(task: Task) -> str:
 
 
 def _save(task: Task) -> ResponseReturnValue:
-    form = _offered(TaskForm())
+    form = _offered(TaskForm(), task)
     if form.accepts(lambda: tasks.save(task, form.name.data, form.active.data, form.trigger, form.planned)):
         flash(_("The task is saved."))
         return redirect(url_for("tasks.show", id=task.id))
     return render_template("tasks/edit.html", form=form, task=task if task.id else None, starts=_starts(form)), 422
 
 
-def _offered(form: TaskForm) -> TaskForm:
-    return form.offer(dict(db.session.execute(select(Schema.id, Schema.name).order_by(Schema.name)).all()))
+def _offered(form: TaskForm, task: Task | None = None) -> TaskForm:
+    schemas = dict(db.session.execute(select(Schema.id, Schema.name).order_by(Schema.name)).all())
+    return form.offer(schemas, task.actions if task is not None and task.id else ())
 
 
 def _starts(form: TriggerForm) -> list[datetime] | None:
@@ -179,6 +189,5 @@ def _next_starts(trigger: Trigger) -> list[datetime]:
 
 
 def _run_page(template: str, run: TaskRun) -> str:
-    names = dict(db.session.execute(select(Schema.id, Schema.name)).all())
-    done = {child.position: child for child in tasks.actions_of(run)}
-    return render_template(template, run=run, names=names, done=done, conditions=CONDITIONS)
+    done, names = doings_of(run), names_in(run)
+    return render_template(template, run=run, names=names, done=done, kinds=ACTION_KINDS, conditions=CONDITIONS)

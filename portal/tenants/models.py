@@ -28,6 +28,8 @@ class Tenant(db.Model):
     name: Mapped[str]
     customer_number: Mapped[str] = mapped_column(unique=True)
     time_zone: Mapped[str] = mapped_column(server_default="Europe/Berlin")
+    # Of what leaves the portal: e-mails and the words in calls. Pages are in each user's own.
+    language: Mapped[str] = mapped_column(server_default="en")
     match_rule: Mapped[MatchRule] = mapped_column(server_default=MatchRule.REFERENCE.value)
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
