@@ -76,7 +76,8 @@ def compose(sender: str, recipients: Sequence[str], subject: str, text: str, id:
     mail = EmailMessage(policy=SMTP)
     mail["From"] = _mailbox(sender)
     mail["To"] = [_mailbox(address) for address in recipients]
-    mail["Subject"] = (one_line(subject) or "")[:LONGEST_SUBJECT]
+    # Whatever ends a line in Unicode is a blank here, or the header would be refused for it.
+    mail["Subject"] = " ".join((one_line(subject) or "").split())[:LONGEST_SUBJECT]
     mail["Date"] = datetime.now(UTC)
     mail["Message-ID"] = id
     # Nobody's holiday notice answers a machine (RFC 3834).
@@ -140,9 +141,10 @@ def in_words(server: Server) -> Iterator[None]:
         raise Unavailable(
             sentence("The mail server %(place)s does not answer encrypted. Check port and encryption.", place=place)
         ) from error
-    except TimeoutError as error:
-        raise Unavailable(sentence("The mail server %(place)s did not answer in time.", place=place)) from error
-    except smtplib.SMTPServerDisconnected as error:
+    except (TimeoutError, smtplib.SMTPServerDisconnected) as error:
+        # smtplib calls it a broken connection where the server only kept silent.
+        if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
+            raise Unavailable(sentence("The mail server %(place)s did not answer in time.", place=place)) from error
         raise Unavailable(sentence("The mail server %(place)s broke off the connection.", place=place)) from error
     except smtplib.SMTPException as error:  # such as no STARTTLS, or no way of signing in that we know
         raise Refused(
