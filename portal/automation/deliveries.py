@@ -114,7 +114,8 @@ def _secret(run: TaskRun, url: str) -> str:
     Raises Refused where there is none any more.
     """
     webhook = select(TaskAction).where(TaskAction.task_id == run.task_id, TaskAction.kind == ActionKind.WEBHOOK)
-    for action in db.session.scalars(webhook.order_by(TaskAction.position)):
+    in_its_place_first = webhook.order_by(TaskAction.position != run.position, TaskAction.position)
+    for action in db.session.scalars(in_its_place_first):
         if action.settings.get("url") == url and action.secret is not None:
             return unseal(action.secret, action.secret_place)
     raise Refused(sentence("The webhook was changed while the task was running, so it was not called."))

@@ -78,8 +78,15 @@ class Row:
         return self.kind.data == ActionKind.SCHEMA and not any(typed) and not any(field.errors for field in errors)
 
 
-def _rows(of: Field) -> FieldList:
-    return FieldList(of, min_entries=MOST_ACTIONS, max_entries=MOST_ACTIONS)
+class Rows(FieldList):
+    """An entry for each action, at its number, whichever of them are sent: WTForms would close the gaps."""
+
+    def _extract_indices(self, prefix: str, formdata: Any) -> range:
+        return range(MOST_ACTIONS)
+
+
+def _rows(of: Field) -> Rows:
+    return Rows(of, min_entries=MOST_ACTIONS, max_entries=MOST_ACTIONS)
 
 
 class TriggerForm(Form):
