@@ -194,11 +194,7 @@ class TaskForm(TriggerForm):
             default=ActionKind.SCHEMA.value,
         )
     )
-    names = _rows(
-        StringField(
-            _l("Name of the action"), [Length(max=60)], filters=[one_line], description=_l("Need not be given.")
-        )
-    )
+    names = _rows(StringField(_l("Title"), [Length(max=60)], filters=[one_line], description=_l("Need not be given.")))
     schemas = _rows(SelectField(_l("Schema"), coerce=int, default=0))
     recipients = _rows(
         StringField(

@@ -31,9 +31,8 @@ def _tenant() -> str:
 def edit() -> ResponseReturnValue:
     require(Role.ADMIN)
     kept = service.settings()
-    form = NoticesForm(
-        recipients=", ".join(kept.recipients), kinds=list(kept.kinds), language=current_tenant().language
-    )
+    switches = {f"about_{kind}": True for kind in kept.kinds}
+    form = NoticesForm(recipients=", ".join(kept.recipients), language=current_tenant().language, **switches)
     return _page(form)
 
 
@@ -41,7 +40,7 @@ def edit() -> ResponseReturnValue:
 def update() -> ResponseReturnValue:
     require(Role.ADMIN)
     form = NoticesForm()
-    if form.accepts(lambda: service.save(form.addresses, form.kinds.data or [], form.language.data)):
+    if form.accepts(lambda: service.save(form.addresses, form.kinds, form.language.data)):
         flash(_("The notifications are saved."))
         return redirect(url_for("notices.edit"))
     return _page(form), 422

@@ -24,7 +24,7 @@ from tests.desk import Desk
 from tests.mail.server import Post
 
 NOW = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
-FORM = {"recipients": "owner@example.com, clerk@example.com", "kinds": ["locked_task"], "language": "en"}
+FORM = {"recipients": "owner@example.com, clerk@example.com", "about_locked_task": "y", "language": "en"}
 
 
 # Pure
@@ -217,7 +217,6 @@ class TestPage:
     def test_what_makes_no_sense_is_refused_at_its_field(self, desk, typed, field, words):
         page = desk.send("/settings/notifications", 422, **FORM | typed)
         assert words in page.error_of(field)
-        assert desk.send("/settings/notifications", 422, **FORM | {"kinds": ["all"]})
 
     def test_nobody_named_nobody_is_told(self, desk, post):
         desk.do("/settings/notifications", **FORM | {"language": "de"})
@@ -225,6 +224,9 @@ class TestPage:
         desk.do("/settings/notifications", **FORM | {"recipients": ""})
         lock(desk, "Task")
         look(desk)
+        desk.do("/settings/notifications", recipients="owner@example.com", language="en")
+        look(desk)
+        desk.do("/settings/notifications", **FORM | {"recipients": ""})
         assert not post.mails
         assert "Nobody is told yet" in desk.do("/settings/notifications/test").words
 
