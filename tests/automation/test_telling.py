@@ -117,7 +117,7 @@ class TestEmail:
         assert len(post.mails) == 2, "those after it told of it"
         assert "1. owner@example.com: 0 processed, 1 warning, 0 errors. The mail server" in post.mails[0].get_content()
         page = desk.open(f"/tasks/runs/{ended.id}")
-        assert "Failed" in page.words and "refuses the mail: 451 later" in page.words
+        assert "Not delivered" in page.words and "refuses the mail: 451 later" in page.words
         with desk.inside():
             assert db.session.scalars(select(Delivery.attempts).order_by(Delivery.position)).all() == [3, 1, 1]
 
