@@ -104,14 +104,22 @@ def upgrade() -> None:
     )
     for table in TABLES:
         protect(table, "tenant_id", TENANT)
-    # From the few that have an alarm or a mail to be sent, not from all tenants.
+    # Of the few that have something to tell, not of all tenants: an alarm that no mail of the last day told of, or a
+    # mail that is due. A further source of alarms adds its own rows to "alarm", by the kind and key it gives them.
     look_past(
         "portal_claim_digests(pause interval, most int)",
         "TABLE (tenant_id int)",
         """
         UPDATE notice_settings SET next_look_at = now() + pause WHERE tenant_id IN (
             SELECT s.tenant_id FROM notice_settings s WHERE s.next_look_at <= now() AND s.tenant_id IN (
-                SELECT t.tenant_id FROM task t WHERE t.locked_at IS NOT NULL
+                SELECT alarm.tenant_id FROM (
+                    SELECT t.tenant_id, 'locked_task' AS kind, t.id::text AS key, t.locked_at AS since
+                    FROM task t WHERE t.locked_at IS NOT NULL
+                ) alarm
+                JOIN notice_settings wanted ON wanted.tenant_id = alarm.tenant_id AND alarm.kind = ANY (wanted.kinds)
+                LEFT JOIN told_alarm told ON (told.tenant_id, told.kind, told.key, told.since)
+                    = (alarm.tenant_id, alarm.kind, alarm.key, alarm.since)
+                WHERE told.told_at IS NULL OR told.told_at <= now() - interval '1 day'
                 UNION ALL SELECT d.tenant_id FROM digest d WHERE d.next_try_at <= now()
             )
             ORDER BY s.next_look_at LIMIT most FOR UPDATE OF s SKIP LOCKED

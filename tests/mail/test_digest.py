@@ -14,7 +14,7 @@ from portal.automation import tasks
 from portal.automation.kinds import Planned
 from portal.automation.models import Schema, Task
 from portal.automation.triggers import Trigger, TriggerKind
-from portal.extensions import db
+from portal.extensions import db, redis
 from portal.notices import digest
 from portal.notices.alarm import Alarm
 from portal.notices.digest import to_tell
@@ -188,21 +188,38 @@ def test_what_the_server_refuses_is_tried_again_and_given_up_after_a_day(desk, p
 
 
 def test_the_scheduler_has_only_those_looked_after_who_have_something(desk, make_tenant, client_of, post):
-    quiet = Desk.of(desk.app, make_tenant(), client_of)
-    untold = Desk.of(desk.app, make_tenant(), client_of)
+    quiet, untold, unasked = (Desk.of(desk.app, make_tenant(), client_of) for _ in range(3))
     for each in (desk, quiet):
         each.do("/settings/notifications", **FORM)
-    for each in (desk, untold):
+    unasked.do("/settings/notifications", recipients="owner@example.com", language="en")
+    for each in (desk, untold, unasked):
         lock(each, "Task")
-    with desk.app.app_context():
-        queue("actions").empty()
-        for _ in range(2):
+
+    def asked():
+        with desk.app.app_context():
+            queue("actions").empty()
             scheduler.tick()
-        jobs = [tuple(job.args) for job in queue("actions").jobs if job.func_name == "jobs.notices.tell"]
-        queue("actions").empty()
-    asked = [id for (id,) in jobs]
-    assert asked.count(desk.merchant.tenant_id) == 1
-    assert not {quiet.merchant.tenant_id, untold.merchant.tenant_id} & set(asked)
+            scheduler.tick()
+            found = [job.args[0] for job in queue("actions").jobs if job.func_name == "jobs.notices.tell"]
+            queue("actions").empty()
+            redis().delete(f"kontor:queued:jobs.notices.tell:{desk.merchant.tenant_id}")
+        with desk.inside():
+            db.session.execute(text("UPDATE notice_settings SET next_look_at = now()"))
+            db.session.commit()
+        ids = [each.merchant.tenant_id for each in (desk, quiet, untold, unasked)]
+        return [found.count(id) for id in ids]
+
+    assert asked() == [1, 0, 0, 0]
+    look(desk)
+    assert asked() == [0, 0, 0, 0], "all is told"
+    lock(desk, "Another")
+    assert asked() == [1, 0, 0, 0]
+    look(desk)
+    hours_pass(desk, 24)
+    look(desk)
+    assert len(post.mails) == 2 and asked() == [0, 0, 0, 0]
+    hours_pass(desk, 24)
+    assert asked() == [1, 0, 0, 0], "to be reminded of it"
 
 
 class TestPage:
