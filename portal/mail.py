@@ -24,8 +24,9 @@ from portal.typed import one_line
 TIMEOUT_SECONDS = 15
 LONGEST_ADDRESS = 254  # what an SMTP path leaves (RFC 5321)
 LONGEST_SUBJECT = 150
-# Letters that need no quotes before the @ (RFC 5322), and a host; what a server makes of it is its own affair.
-ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[^\W_](?:[\w.-]*[^\W_])?")
+# A name that needs no quotes (RFC 5322: a dot-atom) and a host; what a server makes of it is its own affair.
+ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+ADDRESS = re.compile(rf"(?=[^@]{{1,64}}@){ATOM}(?:\.{ATOM})*@[^\W_](?:[\w.-]*[^\W_])?")
 
 PORTS = {"smtp": 587, "smtps": 465}
 TEMPORARY = range(400, 500)

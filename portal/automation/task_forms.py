@@ -285,7 +285,10 @@ class TaskForm(TriggerForm):
         except Wrong as wrong:
             self[wrong.field][number].errors = [str(wrong)]
             return
-        if read is not None:
+        if read is None:
+            if self.names[number].data:
+                self[looked_at[0]][number].errors = [_("Say what this action does, or take its title out.")]
+        else:
             condition = Condition(self.conditions[number].data)
             self.planned.append(Planned(condition=condition, kind=kind, name=self.names[number].data or "", **read))
 

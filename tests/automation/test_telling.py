@@ -244,6 +244,7 @@ class TestForm:
             (webhook("https://example.com/x", secret="not only ascii: äöü"), "secrets", "16 to 200"),
             ({"kinds": "pigeon"}, "kinds", "valid choice"),
             ({"kinds": "schema", "schemas": "0", "names": "n" * 61}, "names", "60"),
+            ({"kinds": "schema", "schemas": "0", "names": "Boss"}, "schemas", "Say what"),
         ],
     )
     def test_what_makes_no_sense_is_refused_at_its_field_and_kept(self, desk, row, field, words):
