@@ -5,10 +5,13 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+from email import message_from_bytes, policy
 from urllib.parse import quote
 
 import pytest
 from aiosmtpd.controller import Controller
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from portal import mail
 from portal.errors import Refused, Unavailable
@@ -16,6 +19,12 @@ from tests.conftest import free_port
 from tests.mail.conftest import SENDER
 from tests.mail.server import PASSWORD, USER, certified, serving
 
+NOT_ADDRESSES = (
+    *("<a@b>", "a@b, c@d", "a b@c", '"a"@b', "a@b>", "a..b@c", ".a@b", "a.@b", "a@b..c", "ä@b"),
+    f"{65 * 'a'}@b",
+)
+LETTERS = st.text("a.-ü'\r\n\0\u2028 ,<>\"", min_size=1, max_size=5)
+ADDRESSES = st.builds("{}@{}".format, LETTERS | st.just("o'hara"), LETTERS | st.just("müller.example"))
 TO = ["owner@example.com", "clerk@example.com"]
 
 
@@ -51,25 +60,23 @@ def test_no_header_is_smuggled_in(app, post, evil):
     send(app, post.url, subject=evil, text=evil)
     (got,) = post.mails
     assert got["Bcc"] is None and len(got.get_all("Subject")) == 1 and set(post.envelopes[0][1]) == set(TO)
-    for address in (
-        f"x@example.com{evil[1:]}",
-        "a@b\r\nRCPT TO:<c@d>",
-        "<a@b>",
-        "a@b, c@d",
-        "a b@c",
-        '"a"@b',
-        "a@b>",
-        "a..b@c",
-        ".a@b",
-        "a.@b",
-        "a@b..c",
-        "ä@b",
-        f"{65 * 'a'}@b",
-    ):
+    for address in (f"x@example.com{evil[1:]}", "a@b\r\nRCPT TO:<c@d>", *NOT_ADDRESSES):
         assert not mail.is_address(address)
         with pytest.raises(Refused, match="not an e-mail address"):
             send(app, post.url, [address])
     assert len(post.mails) == 1
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(ADDRESSES, st.text(max_size=200), st.text(max_size=50))
+def test_whatever_is_typed_makes_a_mail_or_is_refused(address, subject, text):
+    try:
+        made = mail.compose(SENDER, [address], subject, text, "<1@here>")
+    except Refused:
+        assert not mail.is_address(address)
+        return
+    read = message_from_bytes(made.as_bytes(), policy=policy.default)
+    assert read.keys() == made.keys() and read["To"].addresses[0].addr_spec.isascii()
 
 
 @pytest.mark.parametrize(
