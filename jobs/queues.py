@@ -43,6 +43,7 @@ TASKS = {
     "jobs.outbox.send_message": Task(1, 120, "account"),
     "jobs.outbox.deliver_event": Task(1, 60, "account"),
     "jobs.collect.collect_orders": Task(2, 900, "account"),
+    "jobs.notices.tell": Task(2, 300),
     "jobs.actions.run_actions": Task(3, 6 * 3600),
     "jobs.tasks.run_task": Task(3, 6 * 3600),
 }

@@ -22,6 +22,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from jobs.queues import WORK, Job, enqueue, keep_order, lost, service_queue
+from portal import mail
 from portal.automation import actions, runs, services, tasks
 from portal.automation.claims import Claimed, claimed_ids
 from portal.automation.models import IN_FLIGHT, ActionRun, Run, TaskRun
@@ -37,6 +38,8 @@ MOST_A_TICK = 500
 # events; this interval is for when an event is lost.
 FETCH_PAUSE = "5 minutes"
 RETRY_PAUSE = "1 minute"
+# How often a tenant with something to tell is looked after.
+LOOK_PAUSE = "20 seconds"
 # Events that are settled and calls that brought nothing are kept this long, to be looked up.
 KEPT = "30 days"
 TIDIED_EVERY = 3600
@@ -126,6 +129,10 @@ def tick() -> bool:
         with tenant(tenant_id):
             tasks.start_due([task_id for _, task_id in claimed])
     db.session.commit()
+    if mail.is_set_up():
+        for (tenant_id,) in _claim("portal_claim_digests", LOOK_PAUSE):
+            enqueue("jobs.notices.tell", tenant_id)
+        db.session.commit()
     for kind in KINDS:
         _revive(kind)
     keep_order()
@@ -148,12 +155,12 @@ def _tidy() -> None:
             redis().delete(RUNS_TIDIED)
 
 
-def _claim(function: str, pause: str) -> list[tuple[int, int]]:
+def _claim(function: str, pause: str) -> list[tuple[int, ...]]:
     rows = db.session.execute(
         text(f"SELECT * FROM {function}(CAST(:pause AS interval), :most)"),  # noqa: S608  the names are above
         {"pause": pause, "most": MOST_A_TICK},
     )
-    return [(row[0], row[1]) for row in rows]
+    return [tuple(row) for row in rows]
 
 
 def _revive(kind: Kind) -> None:

@@ -6,7 +6,7 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-from portal.errors import Refused
+from portal.errors import Refused, Unavailable
 
 
 def register(app: Flask) -> None:
@@ -16,7 +16,7 @@ def register(app: Flask) -> None:
     from portal.sandbox.command import sandbox
     from portal.up import up
 
-    for command in (up, demo, sandbox, worker, workers, scheduler, reseal, bench):
+    for command in (up, demo, sandbox, worker, workers, scheduler, reseal, mail_test, bench):
         app.cli.add_command(command)
 
 
@@ -62,6 +62,22 @@ def scheduler() -> None:
 
     _check_migration()
     schedulers.run(_app())
+
+
+@click.command()
+@click.argument("address")
+@with_appcontext
+def mail_test(address: str) -> None:
+    """Send an e-mail to ADDRESS, or say why it cannot be sent."""
+    from secrets import token_hex
+
+    from portal import mail
+
+    try:
+        mail.send([address], "Kontor’s e-mails arrive", "This is a test.\n", mail.message_id(f"test-{token_hex(8)}"))
+    except (Refused, Unavailable) as problem:
+        raise click.ClickException(str(problem)) from problem
+    click.echo(f"The mail server has taken an e-mail to {address}.")
 
 
 @click.command()

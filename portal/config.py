@@ -64,6 +64,9 @@ def settings(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         "AMAZON_MIN_AGE": float(environ.get("KONTOR_AMAZON_MIN_AGE", "125")),
         # How far back the first window of a new connection reaches.
         "COLLECT_SINCE_DAYS": int(environ.get("KONTOR_COLLECT_SINCE_DAYS", "14")),
+        # The server that takes e-mail, and the address that it comes from. Empty: none is sent (portal/mail.py).
+        "SMTP_URL": environ.get("KONTOR_SMTP_URL", ""),
+        "MAIL_FROM": environ.get("KONTOR_MAIL_FROM", ""),
         "DEMO": environ.get("KONTOR_DEMO", "") == "1",
     }
 

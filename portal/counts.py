@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from portal.automation.models import Task
+from portal.automation.models import Service, Task
+from portal.automation.services import are_missing
 from portal.documents.models import HeldOrder
 from portal.lists import counts_up_to
 from portal.platforms.models import Connection, Platform
@@ -20,6 +21,7 @@ def needing_a_person() -> dict[str, int]:
         "held": select(HeldOrder.id),
         "messages": select(Shipment.id).where(Shipment.state == MessageState.FAILED),
         "locked_tasks": select(Task.id).where(Task.locked_at.is_not(None)),
+        "missing_services": select(Service.id).where(are_missing()),
         "to_connect": select(Platform.id).where(Platform.active, Platform.connection != Connection.AUTHENTICATED),
     }
     counted = counts_up_to(list(waiting.values()), MOST)

@@ -17,6 +17,7 @@ def register(app: Flask) -> None:
     from portal.listings import views as listings
     from portal.masterdata import article_views as articles
     from portal.masterdata import views as masterdata
+    from portal.notices import views as notices
     from portal.platforms import article_views as assignments
     from portal.platforms import creation_views as creation
     from portal.platforms import views as platforms
@@ -26,7 +27,7 @@ def register(app: Flask) -> None:
 
     parts = (tenants, dashboard, documents, held, shipments, addresses, platforms, creation, masterdata, credentials)
     own = (automation, assistant, task_views, history_views, service_views)
-    for part in (*parts, articles, assignments, *own, setup, listings, search, events):
+    for part in (*parts, articles, assignments, *own, setup, notices, listings, search, events):
         app.register_blueprint(part.bp)
     api.register(app)
     operations.init_app(app)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from babel import dates, numbers
-from flask import Flask, url_for
+from flask import Flask, g, url_for
 from flask_babel import get_locale
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -28,6 +28,8 @@ from portal.documents.tax import TaxCase
 from portal.lists import COUNTED
 from portal.masterdata.countries import country_name
 from portal.masterdata.territories import COUNTS_AS, Territory
+from portal.notices.alarm import Alarm
+from portal.notices.registry import SOURCES
 from portal.platforms.models import Connection, DocumentType
 from portal.sentences import say
 from portal.setup.steps import StepState
@@ -321,7 +323,7 @@ def badge_number(value: int) -> str:
 
 def _frame() -> dict[str, Any]:
     """What base.html needs. Read only by pages that extend it: the values are functions."""
-    return {"navigation": _navigation, "here": current_tenant, "may": _may}
+    return {"navigation": _navigation, "alarms": _alarms, "here": current_tenant, "may": _may}
 
 
 def _may(role: str) -> bool:
@@ -329,9 +331,23 @@ def _may(role: str) -> bool:
 
 
 def _navigation() -> list[tuple[Entry, int]]:
-    needed = counts.needing_a_person()
+    needed = _needed()
     shown = [entry for entry in NAVIGATION if current_user.may(entry.role)]
     return [(entry, needed[entry.counted] if entry.counted else 0) for entry in shown]
+
+
+def _alarms() -> list[Alarm]:
+    """What has stopped. Asked for only where the navigation's counts say that there is any."""
+    needed = _needed()
+    return [alarm for source in SOURCES.values() if needed[source.counted] for alarm in source.alarms()]
+
+
+def _needed() -> dict[str, int]:
+    """What waits for a person, counted once a page."""
+    if "needed" not in g:
+        g.needed = counts.needing_a_person()
+    found: dict[str, int] = g.needed
+    return found
 
 
 @lru_cache(REMEMBERED)

@@ -10,6 +10,7 @@ from flask.cli import with_appcontext
 from sqlalchemy import select, text
 
 from portal import secrets
+from portal.automation.models import TaskAction
 from portal.cloud.models import Account, CloudPlatform
 from portal.credentials.models import Credential
 from portal.extensions import db
@@ -18,7 +19,11 @@ from portal.scope import account, tenant
 Columns = tuple[tuple[Any, str, str], ...]
 
 # Each sealed column, with the property that names the place it is bound to.
-OF_A_TENANT: Columns = ((Credential, "client_secret", "secret_place"), (Credential, "webhook_secret", "webhook_place"))
+OF_A_TENANT: Columns = (
+    (Credential, "client_secret", "secret_place"),
+    (Credential, "webhook_secret", "webhook_place"),
+    (TaskAction, "secret", "secret_place"),
+)
 OF_AN_ACCOUNT: Columns = ((Account, "webhook_secret", "webhook_place"), (CloudPlatform, "refresh_token", "token_place"))
 
 

@@ -8,6 +8,7 @@ from portal.documents import models as documents
 from portal.extensions import Model
 from portal.listings import models as listings
 from portal.masterdata import models as masterdata
+from portal.notices import models as notices
 from portal.platforms import models as platforms
 from portal.shipments import models as shipments
 from portal.tenants import models as tenants
@@ -21,6 +22,7 @@ __all__ = [
     "listings",
     "masterdata",
     "metadata",
+    "notices",
     "platforms",
     "shipments",
     "tenants",

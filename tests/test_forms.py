@@ -82,6 +82,7 @@ BUTTONS = {
     "masterdata.payment_terms.delete": "a button",
     "masterdata.shipping_methods.delete": "a button",
     "masterdata.take_over": "ticks; those of unknown countries count for nothing",
+    "notices.test": "a button",
     "platforms.connect": "a button",
     "platforms.fetch": "a button",
     "platforms.import_settings": "ticks; those of unknown offers count for nothing",
@@ -261,6 +262,9 @@ SHEETS = {
     ),
     "masterdata.update_rate": Sheet("/masterdata/tax-rates/{rate}", {"rate": "7,5", "valid_until": "2021-11-30"}, RATE),
     "masterdata.update_taxes": Sheet("/masterdata/taxes", {"home_country": "DE", "export_code": "{code}"}),
+    "notices.update": Sheet(
+        "/settings/notifications", {"recipients": "owner@example.com, clerk@example.com"}, {"recipients": E_MAILS}
+    ),
     "platforms.create": Sheet("/platforms/new", {"name": "New", "marketplaces": "DE"}, PLATFORM, action="/platforms/"),
     "platforms.update": Sheet("/platforms/{platform}/edit", {"number": "77", "marketplaces": "DE;FR"}, PLATFORM),
     "platforms.disconnect": Sheet(

@@ -241,16 +241,41 @@ class Task(db.Model):
     )
 
 
+class ActionKind(StrEnum):
+    """What an action of a task does. What belongs to each: portal/automation/kinds.py."""
+
+    SCHEMA = "schema"
+    EMAIL = "email"
+    WEBHOOK = "webhook"
+
+
 class TaskAction(db.Model):
-    """One of a task's actions: a schema, and when it runs. A schema that a task runs is not removed."""
+    """One of a task's actions, and when it runs. A schema that a task runs is not removed.
+
+    `settings` are those of its kind: {"recipients": [...]} of an e-mail, {"url": ...} of a webhook.
+    """
 
     task_id: Mapped[int] = mapped_column(ForeignKey("task.id", ondelete="CASCADE"), primary_key=True)
     position: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     tenant_id: Mapped[int]
-    schema_id: Mapped[int] = mapped_column(ForeignKey("action_schema.id"), index=True)
+    kind: Mapped[ActionKind] = mapped_column(server_default=ActionKind.SCHEMA.value)
+    name: Mapped[str] = mapped_column(server_default="")
+    schema_id: Mapped[int | None] = mapped_column(ForeignKey("action_schema.id"), index=True)
+    settings: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    secret: Mapped[bytes | None]  # sealed; a webhook's calls are signed with it
     condition: Mapped[Condition] = mapped_column(server_default=Condition.ALWAYS.value)
 
-    schema: Mapped[Schema] = relationship()
+    schema: Mapped[Schema | None] = relationship()
+
+    @property
+    def secret_place(self) -> str:
+        """What the sealed secret is bound to: the task, within which an action may move."""
+        return secret_place(self.tenant_id, self.task_id)
+
+
+def secret_place(tenant_id: int, task_id: int) -> str:
+    """What the sealed secrets of a task's webhooks are bound to."""
+    return f"task/{tenant_id}/{task_id}/webhook_secret"
 
 
 # A column of its own, since under the row policy an index serves nothing else (portal/documents/listing.py).
@@ -263,8 +288,8 @@ ENDING = (
 class TaskRun(db.Model):
     """A run of a task. At most one of each is queued or running.
 
-    `plan` holds the actions as they were when it was started: the schema's id and the condition. `position` is
-    the action in hand.
+    `plan` holds the actions as they were when it was started: {"kind", "name", "schema", "settings", "condition"};
+    those from before there were kinds only "schema" and "condition". `position` is the action in hand.
     """
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
@@ -293,3 +318,36 @@ class TaskRun(db.Model):
         Index("ix_task_run_of_task", "task_id", "queued_at", "id"),
         Index("ix_task_run_ending", "tenant_id", "ending", "queued_at", "id"),
     )
+
+
+class Delivery(db.Model):
+    """What a run of a task told somebody, as one of its actions: an e-mail or a call of a webhook.
+
+    Written down before the first attempt; whoever goes on with a dead worker's run sends it again under the
+    same `key`, by which the receiver knows it.
+    """
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    tenant_id: Mapped[int]
+    task_run_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("task_run.id", ondelete="CASCADE"))
+    position: Mapped[int] = mapped_column(SmallInteger)
+    state: Mapped[RunState] = mapped_column(server_default=RunState.RUNNING.value)
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    problem: Mapped[str | None]  # why it failed, or whom it did not reach
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    ended_at: Mapped[datetime | None]
+
+    __table_args__ = (Index("uq_delivery_of_task", "task_run_id", "position", unique=True),)
+
+    @property
+    def key(self) -> str:
+        """The same for every attempt, and no other's."""
+        return f"task-run-{self.task_run_id}-{self.position + 1}"
+
+    @property
+    def processed(self) -> int:
+        return int(self.state == RunState.DONE)
+
+    @property
+    def warnings(self) -> int:
+        return int(self.problem is not None)

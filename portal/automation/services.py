@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from flask_babel import gettext as _
 from flask_babel import ngettext
-from sqlalchemy import func, select, text
+from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
@@ -143,17 +143,24 @@ def state_of(service: Service, is_seen: bool) -> tuple[State, int]:
         return State.STARTED if service.active else State.STOPPING, 0
     if not service.active:
         return State.STOPPED, 0
-    since = max(filter(None, (service.seen_at, service.watched_since)))
-    unseen = datetime.now(UTC) - since
+    unseen = datetime.now(UTC) - unseen_since(service)
     return (State.MISSING if unseen > NOT_SEEN_AFTER else State.STARTING), int(unseen.total_seconds() // 60)
+
+
+def unseen_since(service: Service) -> datetime:
+    """When one of its workers was seen last, or since when somebody looks, whichever is later."""
+    return max(filter(None, (service.seen_at, service.watched_since)))
+
+
+def are_missing() -> ColumnElement[bool]:
+    """True for services that should run and were not seen for a while."""
+    since = func.greatest(func.coalesce(Service.seen_at, Service.watched_since), Service.watched_since)
+    return Service.active & (since < func.now() - NOT_SEEN_AFTER)
 
 
 def missing() -> Sequence[Service]:
     """The services of the tenant that should run and were not seen for a while."""
-    since = func.greatest(func.coalesce(Service.seen_at, Service.watched_since), Service.watched_since)
-    found: Sequence[Service] = db.session.scalars(
-        select(Service).where(Service.active, since < func.now() - NOT_SEEN_AFTER).order_by(Service.id)
-    ).all()
+    found: Sequence[Service] = db.session.scalars(select(Service).where(are_missing()).order_by(Service.id)).all()
     return found
 
 

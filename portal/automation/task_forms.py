@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import time, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from wtforms import (
     Field,
     FieldList,
     IntegerField,
+    PasswordField,
     SelectChoice,
     SelectField,
     SelectMultipleField,
@@ -21,8 +23,9 @@ from wtforms import (
 )
 from wtforms.validators import DataRequired, Length, NumberRange, Optional
 
-from portal.automation.models import Condition, Task
-from portal.automation.tasks import Planned
+from portal.automation.kinds import KINDS as ACTION_KINDS
+from portal.automation.kinds import Planned, Wrong
+from portal.automation.models import ActionKind, Condition, Task, TaskAction
 from portal.automation.triggers import LAST_DAY, LAST_WORKING_DAY, Trigger, TriggerKind, Window
 from portal.typed import Form, choices, one_line
 
@@ -54,6 +57,36 @@ OF_KIND: dict[str, tuple[str, ...]] = {
     TriggerKind.MANUAL: (),
 }
 CLOCK = _l("Write times as 8:00 or 17:30.")
+
+
+ACTION_FIELDS = tuple(name for kind in ACTION_KINDS.values() for name in kind.fields)
+
+
+@dataclass(frozen=True)
+class Row:
+    """An action in the form. `fields` go with the kinds that have them, as the page hides the others by it."""
+
+    kind: Field
+    name: Field
+    condition: Field
+    fields: list[tuple[str, Field]]
+
+    @property
+    def is_empty(self) -> bool:
+        typed = [self.name.data, *(field.data for _kinds, field in self.fields)]
+        errors = [self.kind, self.name, self.condition, *(field for _kinds, field in self.fields)]
+        return self.kind.data == ActionKind.SCHEMA and not any(typed) and not any(field.errors for field in errors)
+
+
+class Rows(FieldList):
+    """An entry for each action, at its number, whichever of them are sent: WTForms would close the gaps."""
+
+    def _extract_indices(self, prefix: str, formdata: Any) -> range:
+        return range(MOST_ACTIONS)
+
+
+def _rows(of: Field) -> Rows:
+    return Rows(of, min_entries=MOST_ACTIONS, max_entries=MOST_ACTIONS)
 
 
 class TriggerForm(Form):
@@ -146,19 +179,59 @@ class TriggerForm(Form):
 
 
 class TaskForm(TriggerForm):
-    """A task: its trigger, and up to MOST_ACTIONS schemas in order, each with its condition."""
+    """A task: its trigger, and up to MOST_ACTIONS actions in order, each of a kind, with its condition.
+
+    The fields of an action stand in one list each, as which kinds.py names them; only those of the row's kind
+    are looked at. `present` are the actions of the task there is, which may hold a secret that is kept.
+    """
 
     name = StringField(_l("Name"), [DataRequired(), Length(max=60)], filters=[one_line])
     active = BooleanField(_l("Active"), default=True, description=_l("Off: it rests until it is switched on again."))
     service = SelectField(_l("Service"), coerce=int, description=_l("Whose workers do it."))
-    schemas = FieldList(SelectField(_l("Schema"), coerce=int), min_entries=MOST_ACTIONS, max_entries=MOST_ACTIONS)
-    conditions = FieldList(
-        SelectField(_l("Condition"), choices=[SelectChoice(one.value, label) for one, label in CONDITIONS.items()]),
-        min_entries=MOST_ACTIONS,
-        max_entries=MOST_ACTIONS,
+    kinds = _rows(
+        SelectField(
+            _l("Kind"),
+            choices=[SelectChoice(kind.value, each.label) for kind, each in ACTION_KINDS.items()],
+            default=ActionKind.SCHEMA.value,
+        )
+    )
+    names = _rows(StringField(_l("Title"), [Length(max=60)], filters=[one_line], description=_l("Need not be given.")))
+    schemas = _rows(SelectField(_l("Schema"), coerce=int, default=0))
+    recipients = _rows(
+        StringField(
+            _l("E-mail addresses"), filters=[one_line], description=_l("One or several, with commas between them.")
+        )
+    )
+    urls = _rows(
+        StringField(
+            _l("Address that is called"),
+            filters=[one_line],
+            render_kw={"inputmode": "url", "placeholder": "https://example.com/hook"},
+        )
+    )
+    secrets = _rows(
+        PasswordField(
+            _l("Secret"),
+            filters=[one_line],
+            description=_l("The calls are signed with it. It is never shown; left empty it stays."),
+            render_kw={"autocomplete": "new-password"},
+        )
+    )
+    conditions = _rows(
+        SelectField(
+            _l("Condition"),
+            choices=[SelectChoice(one.value, label) for one, label in CONDITIONS.items()],
+            default=Condition.ALWAYS.value,
+        )
     )
 
-    def offer(self, schemas: Mapping[int, str], services: Mapping[int, str]) -> TaskForm:
+    present: Sequence[TaskAction] = ()
+    planned: list[Planned]
+
+    def offer(
+        self, schemas: Mapping[int, str], services: Mapping[int, str], present: Sequence[TaskAction] = ()
+    ) -> TaskForm:
+        self.present = present
         if services:
             self.service.choices = choices(services.items())
             if self.service.data is None:
@@ -169,15 +242,64 @@ class TaskForm(TriggerForm):
             entry.choices = choices([(0, "–"), *schemas.items()])
         return self
 
-    def validate_schemas(self, field: Field) -> None:
-        if not any(entry.data for entry in field):
-            field[0].errors = [_("A task needs at least one schema.")]
-            raise ValidationError(field[0].errors[0])
+    @property
+    def rows(self) -> list[Row]:
+        """The actions as the page shows them: of each its fields, and whether there is nothing in it."""
+        return [
+            Row(
+                self.kinds[number],
+                self.names[number],
+                self.conditions[number],
+                [
+                    (" ".join(kind for kind, each in ACTION_KINDS.items() if name in each.fields), self[name][number])
+                    for name in ACTION_FIELDS
+                ],
+            )
+            for number in range(MOST_ACTIONS)
+        ]
 
     @property
-    def planned(self) -> list[Planned]:
-        rows = zip(self.schemas, self.conditions, strict=True)
-        return [Planned(schema.data, Condition(condition.data)) for schema, condition in rows if schema.data]
+    def shown_rows(self) -> int:
+        """How many of them are open: those in use, and one for the next."""
+        used = [number for number, row in enumerate(self.rows) if not row.is_empty]
+        return max(used, default=-1) + 2
+
+    def validate(self, extra_validators: Any = None) -> bool:
+        super().validate(extra_validators)
+        self.planned = []
+        for number in range(MOST_ACTIONS):
+            self._read(number)
+        for name in ACTION_FIELDS:  # what a list says is what its entries say by now
+            said = [entry.errors for entry in self[name]]
+            self[name].errors = said if any(said) else []
+        if not self.errors and not self.planned:
+            self.schemas[0].errors = [_("A task needs at least one action.")]
+            self.schemas.errors = [self.schemas[0].errors]
+        return not self.errors
+
+    def _read(self, number: int) -> None:
+        """Read an action of the form: it is planned, is empty, or its fields say what is wrong."""
+        kind = next((kind for kind in ACTION_KINDS if kind == self.kinds[number].data), None)
+        if kind is None or self.conditions[number].errors:
+            return
+        looked_at = ACTION_KINDS[kind].fields
+        for name in ACTION_FIELDS:
+            if name not in looked_at:
+                self[name][number].errors = []
+        if any(self[name][number].errors for name in looked_at):
+            return
+        present = self.present[number] if number < len(self.present) else None
+        try:
+            read = ACTION_KINDS[kind].read({name: self[name][number].data for name in looked_at}, present)
+        except Wrong as wrong:
+            self[wrong.field][number].errors = [str(wrong)]
+            return
+        if read is None:
+            if self.names[number].data:
+                self[looked_at[0]][number].errors = [_("Say what this action does, or take its title out.")]
+        else:
+            condition = Condition(self.conditions[number].data)
+            self.planned.append(Planned(condition=condition, kind=kind, name=self.names[number].data or "", **read))
 
 
 def filled(task: Task) -> dict[str, Any]:
@@ -193,8 +315,13 @@ def filled(task: Task) -> dict[str, Any]:
         "pause": task.pause_minutes or None,
         "window_begin": clock(task.window_begin) if task.window_begin else "",
         "window_end": clock(task.window_end) if task.window_end else "",
-        "schemas": [action.schema_id for action in task.actions],
+        "kinds": [action.kind.value for action in task.actions],
+        "names": [action.name for action in task.actions],
         "conditions": [action.condition.value for action in task.actions],
+        **{
+            name: [ACTION_KINDS[action.kind].fill(action).get(name) for action in task.actions]
+            for name in ACTION_FIELDS
+        },
     }
 
 

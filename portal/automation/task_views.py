@@ -12,8 +12,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import joinedload, selectinload
 
 from portal.automation import actions, history, made, services, tasks
-from portal.automation.models import Schema, Service, Task, TaskAction, TaskRun
+from portal.automation.kinds import KINDS as ACTION_KINDS
+from portal.automation.kinds import called
+from portal.automation.models import ActionRun, Schema, Service, Task, TaskAction, TaskRun
 from portal.automation.registry import AREAS
+from portal.automation.reports import doings_of, names_in
 from portal.automation.task_forms import (
     CONDITIONS,
     KINDS,
@@ -46,7 +49,7 @@ def index() -> ResponseReturnValue:
         .options(selectinload(Task.actions).joinedload(TaskAction.schema), joinedload(Task.service))
     ).all()
     has_schema = db.session.scalar(select(Schema.id).limit(1)) is not None
-    return render_template("tasks/index.html", tasks=found, words=in_words, has_schema=has_schema)
+    return render_template("tasks/index.html", tasks=found, words=in_words, called=called, has_schema=has_schema)
 
 
 @bp.get("/new")
@@ -79,6 +82,8 @@ def show(id: int) -> ResponseReturnValue:
         "tasks/show.html",
         task=task,
         words=in_words(task),
+        called=called,
+        kinds=ACTION_KINDS,
         runs=tasks.runs_of(task),
         conditions=CONDITIONS,
         bars=history.charted(history.Wanted(task.id), tasks.zone()),
@@ -90,7 +95,7 @@ def show(id: int) -> ResponseReturnValue:
 def edit(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
     task: Task = db.get_or_404(Task, id)
-    form = _offered(TaskForm(**filled(task)))
+    form = _offered(TaskForm(**filled(task)), task)
     return render_template("tasks/edit.html", form=form, task=task, starts=_next_starts(tasks.trigger_of(task)))
 
 
@@ -173,7 +178,7 @@ def in_words(task: Task) -> str:
 
 
 def _save(task: Task) -> ResponseReturnValue:
-    form = _offered(TaskForm())
+    form = _offered(TaskForm(), task)
 
     def save() -> None:
         service = db.session.get_one(Service, form.service.data) if "service" in form else None
@@ -185,9 +190,10 @@ def _save(task: Task) -> ResponseReturnValue:
     return render_template("tasks/edit.html", form=form, task=task if task.id else None, starts=_starts(form)), 422
 
 
-def _offered(form: TaskForm) -> TaskForm:
+def _offered(form: TaskForm, task: Task | None = None) -> TaskForm:
     schemas = dict(db.session.execute(select(Schema.id, Schema.name).order_by(Schema.name)).all())
-    return form.offer(schemas, {service.id: service.name for service in services.all_of_tenant()})
+    own = {service.id: service.name for service in services.all_of_tenant()}
+    return form.offer(schemas, own, task.actions if task is not None and task.id else ())
 
 
 def _starts(form: TriggerForm) -> list[datetime] | None:
@@ -202,16 +208,16 @@ def _next_starts(trigger: Trigger) -> list[datetime]:
 
 
 def _run_page(template: str, run: TaskRun) -> str:
-    names = dict(db.session.execute(select(Schema.id, Schema.name)).all())
-    done = {child.position: child for child in tasks.actions_of(run)}
+    done = doings_of(run)
     return render_template(
         template,
         run=run,
-        names=names,
+        names=names_in(run),
         done=done,
+        kinds=ACTION_KINDS,
         conditions=CONDITIONS,
         areas=AREAS,
-        results=made.results_of([child.id for child in done.values()]),
+        results=made.results_of([child.id for child in done.values() if isinstance(child, ActionRun)]),
         messages_of=actions.messages_of,
         most_messages=actions.MOST_SHOWN,
         lasted=history.lasted,

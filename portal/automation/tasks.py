@@ -7,8 +7,8 @@ machine was off, is one start and not one for each time missed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -19,25 +19,25 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
 
 from jobs.queues import enqueue, service_queue
-from portal.automation import actions, services
-from portal.automation.areas import Scope, Step
+from portal.automation import services
 from portal.automation.claims import Claimed, begin, claim
+from portal.automation.kinds import KINDS, Planned, called, kind_of
 from portal.automation.models import (
     IN_FLIGHT,
-    ActionRun,
     Condition,
     RunState,
-    Schema,
     Service,
     Task,
     TaskAction,
     TaskRun,
+    secret_place,
 )
-from portal.automation.registry import AREAS
+from portal.automation.reports import doings_of
 from portal.automation.triggers import Trigger, TriggerKind, Window
 from portal.errors import Refused
 from portal.extensions import db
 from portal.scope import current_tenant_id
+from portal.secrets import seal
 from portal.sentences import kept, sentence
 from portal.tenants.models import Tenant
 
@@ -51,14 +51,6 @@ class NameTaken(Refused):
     """Another task of the tenant bears this name."""
 
     field = "name"
-
-
-@dataclass(frozen=True)
-class Planned:
-    """An action of a task: the schema that it runs, and when."""
-
-    schema_id: int
-    condition: Condition = Condition.ALWAYS
 
 
 def trigger_of(task: Task) -> Trigger:
@@ -114,7 +106,11 @@ def save(
                         "task_id": task.id,
                         "position": position,
                         "tenant_id": task.tenant_id,
+                        "kind": action.kind,
+                        "name": action.name,
                         "schema_id": action.schema_id,
+                        "settings": dict(action.settings),
+                        "secret": _sealed(task, action),
                         "condition": action.condition,
                     }
                     for position, action in enumerate(planned)
@@ -151,7 +147,7 @@ def start_these(tasks: Sequence[Task], cause: str) -> dict[int, int]:
             "tenant_id": task.tenant_id,
             "task_id": task.id,
             "cause": cause,
-            "plan": [{"schema": action.schema_id, "condition": action.condition.value} for action in task.actions],
+            "plan": [_planned(action) for action in task.actions],
         }
         for task in tasks
     ]
@@ -195,7 +191,7 @@ def start_due(task_ids: Sequence[int]) -> None:
     query = (
         select(Task)
         .where(Task.id.in_(task_ids))
-        .options(joinedload(Task.actions))
+        .options(joinedload(Task.actions).joinedload(TaskAction.schema))
         .execution_options(populate_existing=True)
     )
     found = db.session.scalars(query).unique().all()
@@ -217,13 +213,14 @@ def carry_out(run_id: int) -> None:
         if run is None:
             return
         while run.position < len(run.plan):
-            child = _child(run)
-            if child is not None:
-                actions.carry_out(child.id)
-                db.session.refresh(child)
-                run.processed += child.processed
-                run.warnings += child.warnings
-                run.errors += child.errors + (child.state == RunState.FAILED)
+            planned = run.plan[run.position]
+            # Asked again after a worker died, it holds as before: the counts move on only with the position.
+            if _holds(Condition(planned["condition"]), run):
+                came_to = KINDS[kind_of(planned)].carry_out(run, planned)
+                if came_to is not None:
+                    run.processed += came_to.processed
+                    run.warnings += came_to.warnings
+                    run.errors += came_to.errors
             run.position += 1
             db.session.commit()
         _end(run)
@@ -249,41 +246,31 @@ def runs_of(task: Task) -> Sequence[TaskRun]:
     return found
 
 
-def actions_of(run: TaskRun) -> Sequence[ActionRun]:
-    """What the run has done so far, in order."""
-    found: Sequence[ActionRun] = db.session.scalars(
-        select(ActionRun).where(ActionRun.task_run_id == run.id).order_by(ActionRun.position)
-    ).all()
-    return found
-
-
-def _child(run: TaskRun) -> ActionRun | None:
-    """The run of the action in hand: the one there is, or a new one where its condition holds."""
-    of_run = select(ActionRun).where(ActionRun.task_run_id == run.id)
-    child: ActionRun | None = db.session.scalar(of_run.where(ActionRun.position == run.position))
-    if child is not None:
-        return child
-    planned = run.plan[run.position]
-    just_before = db.session.scalar(of_run.where(ActionRun.position == run.position - 1))
-    schema = db.session.get(Schema, planned["schema"])
-    if schema is None or not _holds(Condition(planned["condition"]), run, just_before):
-        return None
-    child = actions.prepare(
-        AREAS[schema.area], Scope.of_json(schema.scope), [Step.of_json(step) for step in schema.steps], None, schema
-    )
-    child.task_run_id, child.position = run.id, run.position
-    db.session.commit()
-    return child
-
-
-def _holds(condition: Condition, run: TaskRun, just_before: ActionRun | None) -> bool:
+def _holds(condition: Condition, run: TaskRun) -> bool:
     return {
-        Condition.ALWAYS: True,
-        Condition.RAN: just_before is not None,
-        Condition.PROCESSED: run.processed > 0,
-        Condition.WARNINGS: run.warnings > 0,
-        Condition.ERRORS: run.errors > 0,
-    }[condition]
+        Condition.ALWAYS: lambda: True,
+        Condition.RAN: lambda: run.position - 1 in doings_of(run),
+        Condition.PROCESSED: lambda: run.processed > 0,
+        Condition.WARNINGS: lambda: run.warnings > 0,
+        Condition.ERRORS: lambda: run.errors > 0,
+    }[condition]()
+
+
+def _planned(action: TaskAction) -> dict[str, Any]:
+    """An action as a run's plan holds it."""
+    return {
+        "kind": action.kind.value,
+        "name": called(action),
+        "schema": action.schema_id,
+        "settings": action.settings,
+        "condition": action.condition.value,
+    }
+
+
+def _sealed(task: Task, action: Planned) -> bytes | None:
+    if action.secret is None:
+        return action.kept_secret
+    return seal(action.secret, secret_place(task.tenant_id, task.id))
 
 
 def _end(run: TaskRun) -> None:

@@ -5,8 +5,6 @@ They only wake the account: whoever misses one finds the same by asking.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import random
 import time
 from datetime import UTC, datetime, timedelta
@@ -22,6 +20,7 @@ from portal.cloud.models import Account, CloudEvent, CloudPlatform
 from portal.extensions import db
 from portal.scope import current_account_id
 from portal.secrets import unseal
+from portal.signing import HEADER, signature
 
 log = structlog.get_logger()
 
@@ -84,12 +83,6 @@ def deliver_event(event_id: int) -> None:
     log.info("event_sent" if delivered else "event_not_sent", event_id=event_id, kind=kind, outcome=outcome)
 
 
-def signature(secret: str, body: bytes, at: int) -> str:
-    """The header Kontor-Signature: the time it was signed (Unix) and HMAC-SHA256 over "time.body"."""
-    digest = hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
-    return f"t={at},v1={digest}"
-
-
 def _claim(event: CloudEvent) -> bool:
     """Count the attempt and set the next before the call is made. False where another worker was faster."""
     seen = event.attempts
@@ -105,7 +98,7 @@ def _claim(event: CloudEvent) -> bool:
 
 def _call(url: str, secret: str, body: bytes) -> str:
     """ "delivered", or why not."""
-    headers = {"Content-Type": "application/json", "Kontor-Signature": signature(secret, body, int(time.time()))}
+    headers = {"Content-Type": "application/json", HEADER: signature(secret, body, int(time.time()))}
     try:
         # Redirects are not followed: what is signed for one address is not sent to another.
         with requests.post(

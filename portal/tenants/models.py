@@ -28,6 +28,8 @@ class Tenant(db.Model):
     name: Mapped[str]
     customer_number: Mapped[str] = mapped_column(unique=True)
     time_zone: Mapped[str] = mapped_column(server_default="Europe/Berlin")
+    # Of what leaves the portal: e-mails and the words in calls. Pages are in each user's own.
+    language: Mapped[str] = mapped_column(server_default="en")
     match_rule: Mapped[MatchRule] = mapped_column(server_default=MatchRule.REFERENCE.value)
     runs_kept_days: Mapped[int] = mapped_column(server_default=text("90"))  # what automation did, and its messages
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from flask import current_app
+from flask_babel import get_locale
 from flask_babel import gettext as _
 from sqlalchemy import Sequence, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
@@ -89,7 +90,13 @@ def create_tenant(
     with tenant(tenant_id):
         made = db.session.scalar(
             insert(Tenant)
-            .values(id=tenant_id, name=name, customer_number=customer_number, time_zone=time_zone)
+            .values(
+                id=tenant_id,
+                name=name,
+                customer_number=customer_number,
+                time_zone=time_zone,
+                language=str(get_locale() or "en"),
+            )
             .on_conflict_do_nothing()
             .returning(Tenant.id)
         )

@@ -121,7 +121,7 @@ class TestForm:
             ({"kind": "continuous", "window_begin": "8", "window_end": "9:00"}, "window_begin", "8:00"),
             ({"kind": "continuous", "window_begin": "8:00", "window_end": "8.00"}, "window_end", "empty"),
             ({"kind": "hourly"}, "kind", "valid choice"),
-            ({"schemas-0": "0", "schemas-1": "0"}, "schemas-0", "at least one schema"),
+            ({"schemas-0": "0", "schemas-1": "0"}, "schemas-0", "at least one action"),
             ({"schemas-1": "2000000000"}, "schemas-1", "valid choice"),
             ({"conditions-0": "never"}, "conditions-0", "valid choice"),
         ],

@@ -114,6 +114,7 @@ PAGES = {
     "jobs": "/jobs/",
     "job": "/jobs/{job}",
     "users": "/settings/users",
+    "notifications": "/settings/notifications",
     "password": "/settings/password",
     "tenant-new": "/settings/tenants/new",
     "search": "/search?q=A0",

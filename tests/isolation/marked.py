@@ -40,6 +40,8 @@ SENSIBLE: dict[str, Any] = {
     "cloud_status_message.order_id": "{term}",
     "cloud_status_message.state": "failed",
     "credential.address": "http://127.0.0.1:9/{mark}",
+    "delivery.state": "failed",
+    "digest.alarms": [],
     "document.currency": "EUR",
     "document.delivery": {"name": "{mark}", "city": "{mark}", "country": "DE"},
     "document.fulfilled_by": "merchant",
@@ -69,6 +71,8 @@ SENSIBLE: dict[str, Any] = {
     "task.window_begin": None,
     "task.window_end": None,
     "task_action.condition": "always",
+    "task_action.kind": "schema",
+    "task_action.settings": {},
     "task_run.plan": [],
     "task_run.state": "failed",
 }
