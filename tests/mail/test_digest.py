@@ -9,12 +9,12 @@ from sqlalchemy import select, text
 
 from jobs import scheduler
 from jobs.notices import tell
-from jobs.queues import queue
+from jobs.queues import WORK, clear, waiting
 from portal.automation import tasks
 from portal.automation.kinds import Planned
-from portal.automation.models import Schema, Task
+from portal.automation.models import Schema, Service, Task
 from portal.automation.triggers import Trigger, TriggerKind
-from portal.extensions import db, redis
+from portal.extensions import db
 from portal.notices import digest
 from portal.notices.alarm import Alarm
 from portal.notices.digest import to_tell
@@ -24,7 +24,12 @@ from tests.desk import Desk
 from tests.mail.server import Post
 
 NOW = datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
-FORM = {"recipients": "owner@example.com, clerk@example.com", "about_locked_task": "y", "language": "en"}
+FORM = {
+    "recipients": "owner@example.com, clerk@example.com",
+    "about_locked_task": "y",
+    "about_missing_service": "y",
+    "language": "en",
+}
 
 
 # Pure
@@ -197,12 +202,11 @@ def test_the_scheduler_has_only_those_looked_after_who_have_something(desk, make
 
     def asked():
         with desk.app.app_context():
-            queue("actions").empty()
+            clear(WORK)
             scheduler.tick()
             scheduler.tick()
-            found = [job.args[0] for job in queue("actions").jobs if job.func_name == "jobs.notices.tell"]
-            queue("actions").empty()
-            redis().delete(f"kontor:queued:jobs.notices.tell:{desk.merchant.tenant_id}")
+            found = [job.ids[0] for job in waiting(WORK) if job.task == "jobs.notices.tell"]
+            clear(WORK)
         with desk.inside():
             db.session.execute(text("UPDATE notice_settings SET next_look_at = now()"))
             db.session.commit()
@@ -271,3 +275,31 @@ def test_every_page_says_what_is_locked_and_leads_to_it(desk):
     for id in ids:
         desk.do(f"/tasks/{id}/unlocking")
     assert not desk.open("/documents/").all("div", class_="alarms")
+
+
+def test_a_service_that_nobody_sees_is_told_and_stands_on_every_page(desk, post: Post):
+    desk.do("/settings/notifications", **FORM)
+    desk.do("/services/", name="Night", workers="1")
+
+    def unseen(minutes):
+        with desk.inside():
+            service = db.session.scalars(select(Service)).one()
+            service.watched_since = datetime.now(UTC) - timedelta(minutes=minutes)
+            db.session.commit()
+
+    def claimed():
+        with desk.inside():
+            found = db.session.scalars(text("SELECT * FROM portal_claim_digests(interval '1 second', 500)")).all()
+            db.session.rollback()
+            return desk.merchant.tenant_id in found
+
+    unseen(2)
+    look(desk)
+    assert not claimed() and not post.mails and "is not seen" not in desk.open("/documents/").words
+    unseen(4)
+    assert claimed()
+    look(desk)
+    (mail,) = post.mails
+    assert "The service “Night” is not seen" in mail.get_content()
+    assert "/services/" in desk.open("/documents/").one("div", class_="alarms").links[0]
+    assert not claimed(), "it was told"
