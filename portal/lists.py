@@ -224,9 +224,18 @@ def count_up_to(query: Query, most: int = COUNTED) -> int | None:
 
 def counts_up_to(queries: Sequence[Query], most: int = COUNTED) -> list[int | None]:
     """As `count_up_to`, of several queries by one statement."""
+    return counted(counting(queries, most), most)
+
+
+def counting(queries: Sequence[Query], most: int) -> Query:
+    """The statement that counts what the queries find, of each up to one more than `most`."""
     limited = (select(func.count()).select_from(query.limit(most + 1).subquery()) for query in queries)
-    row = db.session.execute(select(*(counted.scalar_subquery() for counted in limited))).one()
-    return [counted if counted <= most else None for counted in row]
+    return select(*(counted.scalar_subquery() for counted in limited))
+
+
+def counted(statement: Query, most: int) -> list[int | None]:
+    """What a statement made by `counting` counts; None stands for more than `most`."""
+    return [number if number <= most else None for number in db.session.execute(statement).one()]
 
 
 def prefix(column: Column, start: str) -> ColumnElement[bool]:

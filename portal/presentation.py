@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
@@ -200,9 +200,19 @@ def state(value: StrEnum) -> Markup:
     return _state(value, reader().language)
 
 
+def words_of(labels: Mapping[str, Any]) -> dict[str, str]:
+    """The labels in the reader's language: translated once, not in each row of a list."""
+    return {name: str(label) for name, label in labels.items()}
+
+
 def word_of(value: StrEnum) -> str:
     """A state as a word alone."""
     return str(STATES[value][1])
+
+
+def beneath(problem: str | None) -> Markup:
+    """A kept sentence under a state, nothing where there is none."""
+    return Markup('<br><span class="text-secondary">{}</span>').format(say(problem)) if problem else Markup()
 
 
 def on_or_off(value: bool) -> Markup:

@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from flask_babel import gettext as _
+from markupsafe import Markup
+
 from portal.lists import BIGGEST_INT
 
 
@@ -23,6 +26,17 @@ class Action:
     on: Callable[[Sequence[int]], str]
     caution: Any
     fits: Callable[[Any], bool] = lambda row: True
+
+
+def ticks_of(action: Action) -> Callable[[Any, str], str]:
+    """The box by which a row is ticked, from the row and what it is called; empty where the action is not for it."""
+    opening = '<input type="checkbox" class="form-check-input" form="selection" name="id" value="'
+    naming = Markup('" aria-label="{} ').format(_("Select"))
+
+    def box(row: Any, name: str) -> str:
+        return f'{opening}{int(row.id)}{naming}{name}">' if action.fits(row) else ""
+
+    return box
 
 
 def ids_of(typed: Sequence[str], most: int) -> list[int]:

@@ -11,10 +11,12 @@ from flask import flash, redirect, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from htmx_flask import request
+from markupsafe import Markup
 
 from portal.http import not_found
 from portal.listings import export
-from portal.listings.actions import Action, ids_of
+from portal.listings.actions import Action, ids_of, ticks_of
+from portal.listings.cells import rows
 from portal.listings.columns import Column, chosen
 from portal.lists import View, Window, page_of
 
@@ -52,6 +54,10 @@ class Listing:
             fragment if part else template, listing=self, view=self.view, page=page, exports=export.KINDS, **more
         )
 
+    def cells(self, found: Sequence[Any]) -> Markup:
+        """The rows of a page as HTML."""
+        return rows(self.shown, found, self.opens, ticks_of(self.actions[0]) if self.actions else None)
+
     def actions_on(self, rows: Sequence[Any]) -> list[Action]:
         """The actions that are meant for any of these rows."""
         return [action for action in self.actions if any(map(action.fits, rows))]
@@ -88,10 +94,10 @@ class Listing:
             nonlocal window
             assert window is not None
             found = self.rows_in(window)
-            rows = found[: window.rows]
+            page = found[: window.rows]
             more = len(found) > window.rows
-            window = Window(window.sort, self.key_of(rows[-1]), rows=window.rows) if more else None
-            return rows
+            window = Window(window.sort, self.key_of(page[-1]), rows=window.rows) if more else None
+            return page
 
         while window is not None:
             yield read
