@@ -25,6 +25,10 @@ PAGE_ROWS = 50
 # Beyond this a list says "more than". Counting 1,000 index entries takes a fifth of a millisecond.
 COUNTED = 1_000
 
+# More columns than any list has, and longer names.
+MOST_COLUMNS = 50
+LONGEST_COLUMN = 40
+
 # Longer than any number, name or tracking number that is searched for.
 LONGEST_SEARCH = 120
 
@@ -116,6 +120,7 @@ class View:
     backwards: bool = False
     sorts: tuple[Sort, ...] = ()
     route: Mapping[str, Any] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()  # names of those to be shown, where the URL says which
 
     @classmethod
     def of_request(
@@ -140,7 +145,8 @@ class View:
         sort = _sort(request.args.get("sort", ""), sorts)
         backwards = "before" in request.args
         key = decoded_key(request.args.get("before" if backwards else "after", ""), sort.key)
-        return cls(endpoint, tuple(filters), sort, values, raw, key, backwards, tuple(sorts), route)
+        columns = named_columns(request.args.get("columns", "").split("."))
+        return cls(endpoint, tuple(filters), sort, values, raw, key, backwards, tuple(sorts), route, columns)
 
     def get(self, name: str) -> Any:
         return self.values.get(name)
@@ -151,7 +157,8 @@ class View:
 
     def url(self, **changes: str | None) -> str:
         """The address of this list with other settings. A change leads to the beginning; None takes a setting out."""
-        query: dict[str, Any] = {**self.raw, "sort": self.sort.in_url, **changes}
+        columns = ".".join(self.columns)
+        query: dict[str, Any] = {**self.raw, "sort": self.sort.in_url, "columns": columns, **changes}
         if query["sort"] == self.sorts[0].in_url:
             del query["sort"]
         return url_for(self.endpoint, **self.route, **{name: value for name, value in query.items() if value})
@@ -215,6 +222,12 @@ def page_of(
         next=view.url(after=last) if has_next else None,
         total=total,
     )
+
+
+def named_columns(typed: Iterable[str]) -> tuple[str, ...]:
+    """What may be names of columns, once each; what can be none is passed over."""
+    names = (name for name in typed if name.isidentifier() and len(name) <= LONGEST_COLUMN)
+    return tuple(dict.fromkeys(names))[:MOST_COLUMNS]
 
 
 def count_up_to(query: Query, most: int = COUNTED) -> int | None:

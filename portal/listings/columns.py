@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from flask_login import current_user
 from markupsafe import Markup
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
 
 from portal.extensions import db
 from portal.listings.models import ListColumns
+from portal.lists import named_columns
 from portal.scope import current_tenant_id
-
-# More columns than any list has.
-MOST_COLUMNS = 50
-LONGEST_NAME = 40
 
 
 @dataclass(frozen=True)
@@ -61,18 +58,16 @@ class Column:
         return self.cell or self.value
 
 
-def chosen(columns: Sequence[Column], endpoint: str) -> tuple[Column, ...]:
-    """The columns that the user wants to see of a list. One that the list no longer has is passed over."""
-    own = ListColumns.user_id == current_user.id, ListColumns.endpoint == endpoint
-    kept = db.session.scalar(select(ListColumns.shown).where(*own))
-    if kept is None:
+def choice(columns: Sequence[Column], names: Collection[str] | None) -> tuple[Column, ...]:
+    """The columns of these names, and those that are always shown; None: what the list shows by itself."""
+    if names is None:
         return tuple(column for column in columns if column.always or not column.hidden)
-    return tuple(column for column in columns if column.always or column.name in kept)
+    return tuple(column for column in columns if column.always or column.name in names)
 
 
 def choose(endpoint: str, names: Iterable[str]) -> None:
     """Keep which columns the user wants to see of a list."""
-    shown = sorted({name for name in names if name.isidentifier() and len(name) <= LONGEST_NAME})[:MOST_COLUMNS]
+    shown = sorted(named_columns(names))
     row = {"user_id": current_user.id, "endpoint": endpoint, "tenant_id": current_tenant_id(), "shown": shown}
     keys = [ListColumns.user_id, ListColumns.endpoint]
     db.session.execute(insert(ListColumns).on_conflict_do_update(index_elements=keys, set_={"shown": shown}), [row])

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlsplit
 
-from flask import flash, redirect, render_template
+from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from htmx_flask import request
@@ -17,7 +18,8 @@ from portal.http import not_found
 from portal.listings import export
 from portal.listings.actions import Action, ids_of, ticks_of
 from portal.listings.cells import rows
-from portal.listings.columns import Column, chosen
+from portal.listings.columns import Column, choice
+from portal.listings.saved import Kept, kept_of
 from portal.lists import View, Window, page_of
 
 
@@ -40,8 +42,30 @@ class Listing:
     acts_at: str = ""  # the endpoint that is sent the rows that were ticked
 
     @cached_property
+    def kept(self) -> Kept:
+        return kept_of(self.view.endpoint, self.path)
+
+    @cached_property
     def shown(self) -> tuple[Column, ...]:
-        return chosen(self.columns, self.view.endpoint)
+        """The columns that the URL names, else those that the reader has chosen."""
+        return choice(self.columns, self.view.columns or self.kept.columns)
+
+    @cached_property
+    def path(self) -> str:
+        return url_for(self.view.endpoint, **self.view.route)
+
+    @cached_property
+    def query(self) -> str:
+        """What the URL says of filters, order and columns, as a saved view keeps it."""
+        return urlsplit(self.view.url()).query
+
+    @property
+    def save_url(self) -> str | None:
+        """Where the list as it is shown is kept under a name; None where nothing of it is chosen."""
+        if not (self.query or self.kept.columns is not None):
+            return None
+        columns = ".".join(column.name for column in self.shown)
+        return url_for("listings.new_view", address=self.view.url(columns=columns))
 
     def answer(self, template: str, fragment: str, **more: Any) -> ResponseReturnValue:
         """The page or the part of it that HTMX swaps; with ?export= the file of all the rows that match."""

@@ -42,6 +42,7 @@ KINDS = {
     ("tasks", "id"): "task",
     ("runs", "id"): "task_run",
     ("users", "id"): "app_user",
+    ("views", "id"): "list_view",
 }
 # Of the cloud's API, with the column that holds what stands in the address.
 CLOUD_KINDS = {
