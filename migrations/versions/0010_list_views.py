@@ -8,6 +8,9 @@ from migrations.row_policies import TENANT, protect
 revision = "0010"
 down_revision = "0007"
 
+# What the reasons of orders that are held already are about, by cause: the name of a value in the sentence.
+ABOUT = {"currency": "currency", "unknown_sku": "sku", "numbers": "range", "no_tax_rate": "country"}
+
 
 def upgrade() -> None:
     op.create_table(
@@ -26,7 +29,16 @@ def upgrade() -> None:
     op.create_index("uq_list_view_name", "list_view", ["user_id", "path", sa.text("lower(name)")], unique=True)
     op.create_index("ix_list_view_path", "list_view", ["tenant_id", "path"])
     protect("list_view", "tenant_id", TENANT)
+    op.add_column("held_order", sa.Column("about", sa.String(), server_default="", nullable=False))
+    for cause, value in ABOUT.items():
+        op.execute(
+            f"UPDATE held_order SET about = coalesce(reason::jsonb #>> '{{values,{value}}}', '') "
+            f"WHERE cause = '{cause}' AND reason LIKE '{{\"type\":\"sentence\"%'"
+        )
+    op.create_index("ix_held_order_group", "held_order", ["tenant_id", "cause", "about", "held_at", "id"])
 
 
 def downgrade() -> None:
+    op.drop_index("ix_held_order_group", table_name="held_order")
+    op.drop_column("held_order", "about")
     op.drop_table("list_view")
