@@ -19,6 +19,7 @@ from portal.documents.forms import FULFILMENT, STATES, filters, parse_order_id
 from portal.documents.page import document_page, path_fragment
 from portal.extensions import db
 from portal.http import not_found
+from portal.listings.actions import area_actions
 from portal.listings.listing import Listing
 from portal.lists import ID, View
 from portal.platforms.models import Platform
@@ -37,6 +38,25 @@ def _signed_in() -> None:
 @bp.get("/")
 def index() -> ResponseReturnValue:
     platforms = _platform_names()
+    listing_, cut = _listing(platforms)
+    return listing_.answer(
+        "documents/index.html",
+        "documents/_table.html",
+        cut=cut,
+        platforms=platforms,
+        states=STATES,
+        fulfilment=FULFILMENT,
+    )
+
+
+@bp.post("/selection")
+def act() -> ResponseReturnValue:
+    """On to the area actions, with the ticked documents or with all that match."""
+    return _listing(_platform_names())[0].act()
+
+
+def _listing(platforms: dict[int, str]) -> tuple[Listing, bool]:
+    """The list, and whether a search found more than it can show."""
     view = View.of_request(
         "documents.index", lambda values: listing.sorts_of(listing.wanted_of(values)), filters(platforms)
     )
@@ -51,15 +71,10 @@ def index() -> ResponseReturnValue:
         lambda row: listing.key_of(row, view.sort),
         lambda: listing.count(wanted, zone, list(platforms), found),
         lambda row: opens(row.id),
+        (area_actions("documents"),),
+        "documents.act",
     )
-    return listing_.answer(
-        "documents/index.html",
-        "documents/_table.html",
-        cut=found is not None and found.cut,
-        platforms=platforms,
-        states=STATES,
-        fulfilment=FULFILMENT,
-    )
+    return listing_, found is not None and found.cut
 
 
 @bp.get(f"/{ID}")

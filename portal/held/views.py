@@ -137,8 +137,8 @@ RETRY = Action(
     _l("Try again"),
     "rotate",
     service.MOST_AT_ONCE,
-    lambda ids: _told(service.retry_these(ids)),
     _l("Each becomes a document where its reason has passed; else it stays held."),
+    lambda ids: _told(service.retry_these(ids)),
 )
 
 

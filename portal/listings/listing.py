@@ -92,23 +92,27 @@ class Listing:
         return replace(self.view, endpoint=self.acts_at).url()
 
     def act(self) -> ResponseReturnValue:
-        """Do what was asked with the ticked rows; with all that match only once their number was seen."""
+        """Do what was asked with the ticked rows; with all that match only once their number was seen.
+
+        All rows of this list must be such as its actions are meant for.
+        """
         action = next((each for each in self.actions if each.name == request.form.get("action")), None)
         if action is None:
             raise not_found()
         if "all" not in request.form:
             ids = ids_of(request.form.getlist("id"), action.most)
+        elif action.leads and not self.view.values:
+            return redirect(action.leads(None))
         elif "seen" in request.form:
-            ids = self._fitting(action)[: action.most]
+            ids = [row.id for row in self.rows_in(Window(self.view.sort, rows=action.most))[: action.most]]
         else:
-            matching = len(self._fitting(action))
-            return render_template("listings/all.html", listing=self, view=self.view, action=action, matching=matching)
-        flash(action.on(ids) if ids else _("Nothing is selected."), "info")
+            return render_template(
+                "listings/all.html", listing=self, view=self.view, action=action, matching=self.count()
+            )
+        if action.leads and ids:
+            return redirect(action.leads(ids))
+        flash(action.on(ids) if action.on and ids else _("Nothing is selected."), "info")
         return redirect(self.view.url())
-
-    def _fitting(self, action: Action) -> list[int]:
-        """The ids of all rows that match and that the action is meant for, in the list's order."""
-        return [row.id for read in self.every_page() for row in read() if action.fits(row)]
 
     def every_page(self) -> Iterator[Callable[[], Sequence[Any]]]:
         """All the rows that match, in the list's order: each step reads some when it is called."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, flash, redirect, render_template, url_for
@@ -55,9 +55,9 @@ REPORT_AGAIN = Action(
     _l("Report again"),
     "send",
     service.MOST_AT_ONCE,
-    _report_again,
     _l("Reports that failed are sent again as they are."),
-    lambda row: row.state == MessageState.FAILED,
+    _report_again,
+    fits=lambda row: row.state == MessageState.FAILED,
 )
 
 
@@ -69,21 +69,22 @@ def index() -> ResponseReturnValue:
 @bp.post("/selection")
 def act() -> ResponseReturnValue:
     """Report the ticked parcels again, or all that match and failed."""
-    return _listing().act()
+    return _listing({MessageState.FAILED}).act()
 
 
-def _listing() -> Listing:
+def _listing(of: Collection[MessageState] = tuple(MessageState)) -> Listing:
+    """The list, of messages in these states."""
     view = View.of_request("shipments.index", lambda values: (listing.FAILED_FIRST,), FILTERS)
-    state = MessageState(view.get("state")) if view.get("state") else None
+    states = [state for state in of if view.get("state") in (None, state)]
     search = view.get("q") or ""
     opens = address_of("documents.show")
     return Listing(
         _("Parcels"),
         view,
         COLUMNS,
-        lambda window: listing.rows(state, search, window),
+        lambda window: listing.rows(states, search, window),
         lambda row: listing.key_of(row, view.sort),
-        lambda: listing.count(state, search),
+        lambda: listing.count(states, search),
         lambda row: opens(row.document_id),
         (REPORT_AGAIN,),
         "shipments.act",
