@@ -169,9 +169,13 @@ def part_of(endpoint: str | None) -> str:
     return BELONGS_TO.get(part, part)
 
 
-def address_of(endpoint: str) -> Callable[[int], str]:
-    """Where the pages of many rows are, by their ids: asked of the routes once, not for each row."""
-    before, _, after = url_for(endpoint, id=STAND_IN).partition(str(STAND_IN))
+def address_of(endpoint: str, name: str = "id") -> Callable[[int], str]:
+    """Where the pages of many rows are, by their ids: asked of the routes once, not for each row.
+
+    `name` is what the id is called in the address.
+    """
+    values: dict[str, Any] = {name: STAND_IN}
+    before, _, after = url_for(endpoint, **values).partition(str(STAND_IN))
     return lambda id: f"{before}{id}{after}"
 
 

@@ -70,6 +70,9 @@ class Wanted:
     about: str | None = None
 
 
+EVERYTHING = Wanted()
+
+
 def rows(wanted: Wanted, window: Window) -> Sequence[Any]:
     return db.session.execute(window.on(these(select(*COLUMNS), wanted))).all()
 

@@ -12,7 +12,7 @@ from portal.documents.arrivals import Source
 from portal.documents.intake import ROW_REFUSED, Retried, retry_held, source_of
 from portal.documents.models import HeldOrder
 from portal.extensions import db
-from portal.held.listing import Wanted, these
+from portal.held.listing import EVERYTHING, Wanted, these
 from portal.sentences import sentence
 
 log = structlog.get_logger()
@@ -48,7 +48,7 @@ def retry(held: HeldOrder, source: Source | None = None) -> Retried:
         return Retried(reason=sentence("The database refused the order. It stays held."))
 
 
-def retry_all(wanted: Wanted) -> Outcome | None:
+def retry_all(wanted: Wanted = EVERYTHING) -> Outcome | None:
     """Try the wanted orders again if they are no more than MOST_AT_ONCE; else None, and none is tried."""
     oldest = these(select(HeldOrder.id), wanted).order_by(HeldOrder.held_at, HeldOrder.id)
     ids: Sequence[int] = db.session.scalars(oldest.limit(MOST_AT_ONCE + 1)).all()

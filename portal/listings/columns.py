@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask_login import current_user
+from flask_wtf.csrf import generate_csrf
 from markupsafe import Markup
 from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
@@ -21,14 +22,15 @@ from portal.scope import current_tenant_id
 class Column:
     """A column of a list.
 
-    `value` is what a file gets of a row: a text, a number, an amount, a moment or a day. `cell` is what the
-    page shows instead, where that is more. The column that `heads` the row leads to the row's page; like any
-    that is `fixed` it is always shown. `beside` is what a file holds beside it: the currency of an amount.
+    `value` is what a file gets of a row: a text, a number, an amount, a moment or a day; None where it is nothing
+    for a file: buttons. `cell` is what the page shows instead, where that is more. The column that `heads` the row
+    leads to the row's page; like any that is `fixed` it is always shown. `beside` is what a file holds beside it:
+    the currency of an amount.
     """
 
     name: str
     label: Any
-    value: Callable[[Any], Any]
+    value: Callable[[Any], Any] | None
     cell: Callable[[Any], Any] | None = None
     sort: str | None = None
     classes: str = ""
@@ -55,7 +57,26 @@ class Column:
     @property
     def shows(self) -> Callable[[Any], Any]:
         """What the page shows of a row."""
-        return self.cell or self.value
+        shows = self.cell or self.value
+        if shows is None:
+            raise ValueError(f"The column {self.name} shows nothing.")
+        return shows
+
+
+def leading(url: str, label: Any, of: str) -> Markup:
+    """A button in a cell that leads somewhere; of which row it is says `of` to those who do not see the row."""
+    return Markup('<a class="btn btn-sm" href="{}">{}<span class="visually-hidden"> {}</span></a>').format(
+        url, label, of
+    )
+
+
+def posting(url: str, label: Any, sent: str = "") -> Markup:
+    """A button in a cell that changes something. `sent` is what it says of the row, as `number`."""
+    number = Markup(' name="number" value="{}"').format(sent) if sent else ""
+    return Markup(
+        '<form method="post" action="{}" class="d-inline"><input type="hidden" name="csrf_token" value="{}">'
+        '<button type="submit" class="btn btn-sm"{}>{}</button></form>'
+    ).format(url, generate_csrf(), number, label)
 
 
 def choice(columns: Sequence[Column], names: Collection[str] | None) -> tuple[Column, ...]:

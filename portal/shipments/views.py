@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
+from flask_login import current_user
 
 from portal.documents import detail
 from portal.documents.models import Document
@@ -18,9 +19,11 @@ from portal.extensions import db
 from portal.http import not_found
 from portal.listings.actions import Action
 from portal.listings.listing import Listing
-from portal.lists import ID, SMALL_ID, Filter, View
+from portal.listings.records import records
+from portal.lists import ID, SMALL_ID, Filter, Sort, View
 from portal.presentation import address_of
 from portal.shipments import carriers, listing, service, tracking
+from portal.shipments.carrier_columns import COLUMNS as CARRIER_COLUMNS
 from portal.shipments.carriers import CarrierInUse
 from portal.shipments.columns import COLUMNS
 from portal.shipments.forms import CarrierForm, RetryForm, ShipmentForm
@@ -142,7 +145,22 @@ def retry(id: int) -> ResponseReturnValue:
 
 @bp.get("/carriers")
 def list_carriers() -> ResponseReturnValue:
-    return render_template("shipments/carriers.html", carriers=carriers.all_carriers())
+    new = url_for("shipments.new_carrier") if current_user.may(Role.ADMIN) else None
+    listing_ = records(
+        _("Carriers"),
+        "shipments.list_carriers",
+        Carrier,
+        CARRIER_COLUMNS,
+        (Sort("name", (Carrier.name,)), Sort("code", (Carrier.marketplace_code, Carrier.id))),
+        (Carrier.name, Carrier.marketplace_code),
+        address_of("shipments.edit_carrier") if new else None,
+    )
+    needed = _("A parcel needs a carrier that the marketplace knows.")
+    return listing_.answer(
+        "shipments/carriers.html",
+        "listings/_plain.html",
+        nothing=(_("No carrier yet"), needed, new, _("New carrier"), "truck"),
+    )
 
 
 @bp.route("/carriers/new", methods=["GET", "POST"])

@@ -193,6 +193,12 @@ EXPORTED = [
     "/platforms/",
     "/credentials/",
     "/jobs/",
+    "/addresses/statuses",
+    "/addresses/merges",
+    "/shipments/carriers",
+    "/masterdata/payment-methods/",
+    "/masterdata/tax-codes/",
+    "/actions/schemas",
 ]
 
 
