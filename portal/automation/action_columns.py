@@ -36,12 +36,11 @@ def of_runs(words: Words) -> tuple[Column, ...]:
 def of_schemas(words: Words, may_remove: bool) -> tuple[Column, ...]:
     """With the buttons that run a schema and, where the reader may, remove it."""
     run, remove = address_of("actions.run_schema"), address_of("actions.remove_schema")
-    running, removing = icon("player-play") + _("Run"), _("Remove")
+    running, removing = posting(icon("player-play") + _("Run")), posting(_("Remove"))
 
     def buttons(schema: Schema) -> Markup:
-        both = posting(run(schema.id), running)
-        both += posting(remove(schema.id), removing) if may_remove else ""
-        return Markup('<div class="btn-list">') + both + Markup("</div>")
+        second = removing(remove(schema.id)) if may_remove else ""
+        return Markup(f'<div class="btn-list">{running(run(schema.id))}{second}</div>')  # noqa: S704 - of buttons
 
     return (
         Column("name", _l("Name"), lambda schema: schema.name, sort="name", heads=True),

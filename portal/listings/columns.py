@@ -8,7 +8,7 @@ from typing import Any
 
 from flask_login import current_user
 from flask_wtf.csrf import generate_csrf
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
 
@@ -63,20 +63,30 @@ class Column:
         return shows
 
 
-def leading(url: str, label: Any, of: str) -> Markup:
-    """A button in a cell that leads somewhere; of which row it is says `of` to those who do not see the row."""
-    return Markup('<a class="btn btn-sm" href="{}">{}<span class="visually-hidden"> {}</span></a>').format(
-        url, label, of
-    )
+def leading(label: Any) -> Callable[[str, str], Markup]:
+    """A button in each cell of a column that leads somewhere: from its address and what the row is called.
+
+    The name is for those who do not see the row.
+    """
+    middle = f'">{escape(label)}<span class="visually-hidden"> '
+
+    def button(url: str, name: str) -> Markup:
+        return Markup(f'<a class="btn btn-sm" href="{escape(url)}{middle}{escape(name)}</span></a>')  # noqa: S704
+
+    return button
 
 
-def posting(url: str, label: Any, sent: str = "") -> Markup:
-    """A button in a cell that changes something. `sent` is what it says of the row, as `number`."""
-    number = Markup(' name="number" value="{}"').format(sent) if sent else ""
-    return Markup(
-        '<form method="post" action="{}" class="d-inline"><input type="hidden" name="csrf_token" value="{}">'
-        '<button type="submit" class="btn btn-sm"{}>{}</button></form>'
-    ).format(url, generate_csrf(), number, label)
+def posting(label: Any) -> Callable[..., Markup]:
+    """A button in each cell of a column that changes something: from its address and what it sends as `number`."""
+    middle = f'" class="d-inline"><input type="hidden" name="csrf_token" value="{generate_csrf()}">'
+    middle += '<button type="submit" class="btn btn-sm"'
+    end = f">{escape(label)}</button></form>"
+
+    def button(url: str, number: str = "") -> Markup:
+        sent = f' name="number" value="{escape(number)}"' if number else ""
+        return Markup(f'<form method="post" action="{escape(url)}{middle}{sent}{end}')  # noqa: S704 - escaped
+
+    return button
 
 
 def choice(columns: Sequence[Column], names: Collection[str] | None) -> tuple[Column, ...]:
