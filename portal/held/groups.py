@@ -42,7 +42,7 @@ class Group:
 
 
 def groups() -> tuple[list[Group], bool]:
-    """The groups there are, the largest first, and whether there are more than MOST_GROUPS."""
+    """MOST_GROUPS groups at most, the largest of them first, and whether there are more."""
     key = HeldOrder.cause, HeldOrder.about
     first = select(*key).order_by(*key).limit(1).subquery()
     leap = select(first.c.cause, first.c.about).cte("leap", recursive=True)

@@ -1,1 +1,1 @@
-"""What every list can do beyond being read: columns are chosen, views saved, rows selected and taken along as a file."""
+"""What every list can do beyond being read: columns, saved views, selected rows, and files of what it shows."""

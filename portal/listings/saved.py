@@ -59,7 +59,7 @@ class Kept:
 
 
 def kept_of(endpoint: str, path: str) -> Kept:
-    """All that is kept of the list on this page for the user, by one statement."""
+    """All that is kept of the list on this page for the user, his own views first, by one statement."""
     own_columns = and_(ListColumns.user_id == current_user.id, ListColumns.endpoint == endpoint)
     in_sight = and_(ListView.path == path, or_(ListView.shared, ListView.user_id == current_user.id))
     rows = db.session.execute(
@@ -76,7 +76,7 @@ def kept_of(endpoint: str, path: str) -> Kept:
         .outerjoin(ListColumns, own_columns)
         .outerjoin(ListView, in_sight)
         .outerjoin(User, User.id == ListView.user_id)
-        .order_by(func.lower(ListView.name), ListView.id)
+        .order_by(ListView.user_id != current_user.id, func.lower(ListView.name), ListView.id)
         .limit(MOST_SHOWN)
     ).all()
     return Kept(rows[0].shown, [_link(row) for row in rows if row.id is not None])

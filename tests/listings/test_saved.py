@@ -93,7 +93,7 @@ def test_a_view_is_seen_by_others_once_it_is_shared_and_only_read(desk, colleagu
     for path in (address, f"{address}/removal"):
         assert colleague.browser.post(path, data={"name": "Mine now"}).status_code == 404
     save(colleague, "For all")
-    assert shown(colleague)[0] == ["For all (shared)", "For all"]
+    assert shown(colleague)[0] == ["For all", "For all (shared)"], "one's own come first"
 
 
 def test_an_administrator_changes_what_others_share_but_not_what_they_keep(desk, colleague):
