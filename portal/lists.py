@@ -25,6 +25,10 @@ PAGE_ROWS = 50
 # Beyond this a list says "more than". Counting 1,000 index entries takes a fifth of a millisecond.
 COUNTED = 1_000
 
+# More columns than any list has, and longer names.
+MOST_COLUMNS = 50
+LONGEST_COLUMN = 40
+
 # Longer than any number, name or tracking number that is searched for.
 LONGEST_SEARCH = 120
 
@@ -116,6 +120,7 @@ class View:
     backwards: bool = False
     sorts: tuple[Sort, ...] = ()
     route: Mapping[str, Any] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()  # names of those to be shown, where the URL says which
 
     @classmethod
     def of_request(
@@ -140,7 +145,8 @@ class View:
         sort = _sort(request.args.get("sort", ""), sorts)
         backwards = "before" in request.args
         key = decoded_key(request.args.get("before" if backwards else "after", ""), sort.key)
-        return cls(endpoint, tuple(filters), sort, values, raw, key, backwards, tuple(sorts), route)
+        columns = named_columns(request.args.get("columns", "").split("."))
+        return cls(endpoint, tuple(filters), sort, values, raw, key, backwards, tuple(sorts), route, columns)
 
     def get(self, name: str) -> Any:
         return self.values.get(name)
@@ -151,7 +157,8 @@ class View:
 
     def url(self, **changes: str | None) -> str:
         """The address of this list with other settings. A change leads to the beginning; None takes a setting out."""
-        query: dict[str, Any] = {**self.raw, "sort": self.sort.in_url, **changes}
+        columns = ".".join(self.columns)
+        query: dict[str, Any] = {**self.raw, "sort": self.sort.in_url, "columns": columns, **changes}
         if query["sort"] == self.sorts[0].in_url:
             del query["sort"]
         return url_for(self.endpoint, **self.route, **{name: value for name, value in query.items() if value})
@@ -217,6 +224,12 @@ def page_of(
     )
 
 
+def named_columns(typed: Iterable[str]) -> tuple[str, ...]:
+    """What may be names of columns, once each; what can be none is passed over."""
+    names = (name for name in typed if name.isidentifier() and len(name) <= LONGEST_COLUMN)
+    return tuple(dict.fromkeys(names))[:MOST_COLUMNS]
+
+
 def count_up_to(query: Query, most: int = COUNTED) -> int | None:
     """How many rows the query finds, None if they are more than `most`. Reads no more than these."""
     return counts_up_to([query], most)[0]
@@ -224,9 +237,18 @@ def count_up_to(query: Query, most: int = COUNTED) -> int | None:
 
 def counts_up_to(queries: Sequence[Query], most: int = COUNTED) -> list[int | None]:
     """As `count_up_to`, of several queries by one statement."""
+    return counted(counting(queries, most), most)
+
+
+def counting(queries: Sequence[Query], most: int) -> Query:
+    """The statement that counts what the queries find, of each up to one more than `most`."""
     limited = (select(func.count()).select_from(query.limit(most + 1).subquery()) for query in queries)
-    row = db.session.execute(select(*(counted.scalar_subquery() for counted in limited))).one()
-    return [counted if counted <= most else None for counted in row]
+    return select(*(counted.scalar_subquery() for counted in limited))
+
+
+def counted(statement: Query, most: int) -> list[int | None]:
+    """What a statement made by `counting` counts; None stands for more than `most`."""
+    return [number if number <= most else None for number in db.session.execute(statement).one()]
 
 
 def parse_id(typed: str) -> int | None:

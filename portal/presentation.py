@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
@@ -221,9 +221,13 @@ def part_of(endpoint: str | None) -> str:
     return BELONGS_TO.get(part, part)
 
 
-def address_of(endpoint: str) -> Callable[[int], str]:
-    """Where the pages of many rows are, by their ids: asked of the routes once, not for each row."""
-    before, _, after = url_for(endpoint, id=STAND_IN).partition(str(STAND_IN))
+def address_of(endpoint: str, name: str = "id") -> Callable[[int], str]:
+    """Where the pages of many rows are, by their ids: asked of the routes once, not for each row.
+
+    `name` is what the id is called in the address.
+    """
+    values: dict[str, Any] = {name: STAND_IN}
+    before, _, after = url_for(endpoint, **values).partition(str(STAND_IN))
     return lambda id: f"{before}{id}{after}"
 
 
@@ -252,9 +256,19 @@ def state(value: StrEnum) -> Markup:
     return _state(value, reader().language)
 
 
+def words_of(labels: Mapping[str, Any]) -> dict[str, str]:
+    """The labels in the reader's language: translated once, not in each row of a list."""
+    return {name: str(label) for name, label in labels.items()}
+
+
 def word_of(value: StrEnum) -> str:
     """A state as a word alone."""
     return str(STATES[value][1])
+
+
+def beneath(problem: str | None) -> Markup:
+    """A kept sentence under a state, nothing where there is none."""
+    return Markup('<br><span class="text-secondary">{}</span>').format(say(problem)) if problem else Markup()
 
 
 def on_or_off(value: bool) -> Markup:

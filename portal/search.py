@@ -55,7 +55,7 @@ def _hits(term: str, platform_ids: list[int], found: documents.Found) -> tuple[d
     return {
         "documents": list(documents.rows(wanted, Window(documents.BY_DATE, rows=few), zone, platform_ids, found)),
         "addresses": list(addresses.rows(customers, Window(addresses.BY_NAME, rows=few))),
-        "held": list(held.rows(term, Window(held.NEWEST, rows=few))),
+        "held": list(held.rows(held.Wanted(term), Window(held.NEWEST, rows=few))),
         "shipments": _parcels(term) if found.tracked else [],
     }, found.cut or cut or max(len(found.ids), len(customers)) > MOST_OF_A_KIND
 

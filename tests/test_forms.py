@@ -39,6 +39,7 @@ from portal.config import sqlalchemy_url
 from portal.credentials.service import create_credential
 from portal.embedded import Urls
 from portal.extensions import db, limiter
+from portal.listings.models import ListView
 from portal.masterdata import articles, rates
 from portal.masterdata import service as masterdata
 from portal.masterdata.articles import Wares
@@ -70,12 +71,14 @@ BUTTONS = {
     "creation.map_values": "lists of what there is; anything else means the standard",
     "credentials.delete": "a button",
     "credentials.test": "a button",
+    "documents.act": "ticks; what is no id is passed over",
     "documents.fetch_now": "a question: any order id may be asked for",
     "events.receive": "not for people",
     "held.act": "ticks; what is no id is passed over",
     "held.retry": "a button",
     "held.retry_all": "a button",
     "listings.choose_columns": "ticks; what is no column counts for nothing",
+    "listings.remove_view": "a button",
     "masterdata.delete_code": "a button",
     "masterdata.delete_rate": "a button",
     "masterdata.payment_methods.delete": "a button",
@@ -83,6 +86,7 @@ BUTTONS = {
     "masterdata.shipping_methods.delete": "a button",
     "masterdata.take_over": "ticks; those of unknown countries count for nothing",
     "notices.test": "a button",
+    "platforms.act": "ticks; what is no id is passed over",
     "platforms.connect": "a button",
     "platforms.fetch": "a button",
     "platforms.import_settings": "ticks; those of unknown offers count for nothing",
@@ -230,6 +234,10 @@ SHEETS = {
     "credentials.update": Sheet(
         "/credentials/{credential}", {"name": "Renamed", "client_id": "another", "client_secret": "another"}, CREDENTIAL
     ),
+    "listings.create_view": Sheet(
+        "/lists/views/new?address=/documents/%3Fstate=open", {"name": "Mine"}, NAMED, action="/lists/views"
+    ),
+    "listings.update_view": Sheet("/lists/views/{view}", {"name": "Renamed"}, NAMED),
     "masterdata.create_code": Sheet(
         "/masterdata/tax-codes/new", {"code": "C1", "name": "Another"}, {"code": ("{taken}",)}
     ),
@@ -397,6 +405,9 @@ def _stock(merchant: Merchant, mark: str) -> dict[str, Any]:
     carrier = a_carrier()
     shipment = shipping.ship(document, carrier, f"{mark}-1", document.ordered_at + timedelta(days=1), {1: 1})
     shipment.state, shipment.problem = MessageState.FAILED, "Amazon does not know the carrier."
+    of_documents = {"tenant_id": merchant.tenant_id, "user_id": merchant.user_id, "path": "/documents/", "query": ""}
+    view, taken = (ListView(name=name, shared=False, **of_documents) for name in ("Kept", "Taken"))
+    db.session.add_all((view, taken))
     address, other = db.session.scalars(select(Address).order_by(Address.id)).all()
     address.number = f"{mark}-A"
     db.session.commit()
@@ -422,6 +433,7 @@ def _stock(merchant: Merchant, mark: str) -> dict[str, Any]:
         "article": ware.number,
         "other_article": f"{mark}-2",
         "code": code.id,
+        "view": view.id,
         "rate": rate.id,
         "credential": merchant.credential_id,
         "service": kept.id,

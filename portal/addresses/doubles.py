@@ -10,7 +10,7 @@ from there. Of an address that is like several only the pair with the oldest is 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import BigInteger, any_, func, literal, literal_column, select, true
@@ -51,6 +51,17 @@ def rows(window: Window) -> list[Pair]:
     ids = literal([id for pair in found for id in (pair.id, pair.older_id)], ARRAY(BigInteger))
     addresses = {address.id: address for address in db.session.scalars(select(Address).where(Address.id == any_(ids)))}
     return [Pair(addresses[pair.id], addresses[pair.older_id], pair.alike_in_place) for pair in found]
+
+
+def rows_beyond(window: Window) -> list[Pair]:
+    """As `rows`, but going on until the window is full or all addresses were looked at."""
+    found: list[Pair] = []
+    looking: Window | None = window
+    while looking is not None and len(found) <= window.rows:
+        found += rows(looking)
+        last = last_looked_at(looking)
+        looking = replace(looking, key=(last,)) if last else None
+    return found[: window.rows + 1]
 
 
 def key_of(pair: Pair) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ in `number_skip`. Whoever draws or skips holds the range locked, so a gap or a r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
@@ -32,8 +32,6 @@ from portal.documents.models import Document
 from portal.extensions import db
 from portal.lists import Column, Query, Sort, Window, count_up_to
 from portal.scope import current_tenant_id
-
-EXPORTED_AT_ONCE = 1_000
 
 # The key of a row: its first number, and its id, which is negative where it tells of numbers left out.
 FIRST, ID = literal_column("first", BigInteger), literal_column("id", BigInteger)
@@ -125,30 +123,6 @@ def key_of(row: Any) -> tuple[Any, ...]:
 def count(wanted: Wanted) -> int | None:
     every = union_all(borne(wanted), skipped(wanted)).subquery()
     return count_up_to(select(every.c.id))
-
-
-def every(wanted: Wanted) -> Iterator[Any]:
-    """All the rows, read a thousand at a time."""
-    window = Window(BY_NUMBER, rows=EXPORTED_AT_ONCE)
-    while True:
-        found = rows(wanted, window)
-        yield from found[: window.rows]
-        if len(found) <= window.rows:
-            return
-        window = Window(BY_NUMBER, key_of(found[window.rows - 1]), rows=EXPORTED_AT_ONCE)
-
-
-def as_cells(row: Any, numbering: Numbering, zone: ZoneInfo) -> list[str]:
-    """A row of the ledger as texts: number, the last one where several were left out, when, order, customer, why."""
-    left_out = row.number is None
-    return [
-        numbering.written(row.first) if left_out else row.number,
-        numbering.written(row.last) if left_out and row.last != row.first else "",
-        row.drawn_at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S"),
-        row.order_id or "",
-        row.customer or "",
-        row.reason or "",
-    ]
 
 
 def number_of(series: Series, numbering: Numbering, typed: str) -> int:

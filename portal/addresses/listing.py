@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import BigInteger, any_, func, literal, select, union
+from sqlalchemy import BigInteger, any_, func, literal, or_, select, union
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import aliased
 
@@ -27,6 +27,7 @@ BY_NUMBER = Sort("number", (Address.number,), descending=True)
 BY_NAME = Sort("name", (Address.name_key, Address.id))
 SORTS = (BY_NUMBER, BY_NAME)
 FILTERS = (Filter("q", _l("Search"), str),)
+MERGE_FILTERS = (Filter("q", _l("Number"), str),)
 
 COLUMNS = (
     Address.id,
@@ -121,19 +122,19 @@ def references(address: Address) -> tuple[Sequence[str], bool]:
     return sorted(found[:MOST_REFERENCES]), len(found) > MOST_REFERENCES
 
 
-def merges(window: Window) -> Sequence[Any]:
-    """Which addresses were merged, and whether that was undone, the newest first."""
-    query = (
-        select(*MERGE_COLUMNS)
-        .join(KEPT, KEPT.id == AddressMerge.kept_id)
-        .join(MERGED, MERGED.id == AddressMerge.merged_id)
-        .outerjoin(User, User.id == AddressMerge.merged_by_id)
-    )
+def merges(number: str | None, window: Window) -> Sequence[Any]:
+    """Which addresses were merged, and whether that was undone, the newest first: all, or those of a number."""
+    query = _merges(select(*MERGE_COLUMNS), number).outerjoin(User, User.id == AddressMerge.merged_by_id)
     return db.session.execute(window.on(query)).all()
 
 
-def count_merges() -> int | None:
-    return count_up_to(select(AddressMerge.id))
+def count_merges(number: str | None) -> int | None:
+    return count_up_to(_merges(select(AddressMerge.id), number))
+
+
+def _merges(query: Query, number: str | None) -> Query:
+    query = query.join(KEPT, KEPT.id == AddressMerge.kept_id).join(MERGED, MERGED.id == AddressMerge.merged_id)
+    return query if number is None else query.where(or_(KEPT.number == number, MERGED.number == number))
 
 
 def merge_key(row: Any) -> tuple[Any, ...]:

@@ -10,11 +10,14 @@ from htmx_flask import request
 
 from portal.addresses import doubles, listing, merging, service
 from portal.addresses.blueprint import bp
+from portal.addresses.double_columns import of_merges, of_pairs
 from portal.addresses.forms import MatchingForm, MergeForm
 from portal.addresses.matching import MatchRule
 from portal.addresses.models import Address, AddressMerge
 from portal.extensions import db
-from portal.lists import ID, View, Window, encoded_key, page_of
+from portal.listings.listing import Listing
+from portal.lists import ID, PAGE_ROWS, Page, View, Window, encoded_key
+from portal.presentation import address_of
 from portal.tenants.access import require
 from portal.tenants.models import Role
 from portal.tenants.session import current_tenant
@@ -40,17 +43,26 @@ def update_matching() -> ResponseReturnValue:
 @bp.get("/doubles")
 def doubles_index() -> ResponseReturnValue:
     view = View.of_request("addresses.doubles_index", lambda values: (doubles.NEWEST,))
-    page = page_of(view, doubles.rows, doubles.key_of, None)
-    last = None
-    if page.next is None:
-        last = doubles.last_looked_at(Window(view.sort) if view.backwards else view.window)
-    fragment = request.htmx and not request.htmx.history_restore_request
-    return render_template(
-        "addresses/_doubles.html" if fragment else "addresses/doubles.html",
-        page=page,
-        last=last,
-        further=view.url(after=encoded_key((last,))) if last else None,
-        looked_at=doubles.MOST_LOOKED_AT,
+    opens = address_of("addresses.show")
+
+    def further(page: Page) -> tuple[str, str] | None:
+        """The last number that was looked at and the page behind it, where nothing tells of a next page."""
+        last = None
+        if page.next is None:
+            last = doubles.last_looked_at(Window(view.sort) if view.backwards else view.window)
+        return (last, view.url(after=encoded_key((last,)))) if last else None
+
+    listing_ = Listing(
+        _("Doubles"),
+        view,
+        of_pairs(current_user.may(Role.ADMIN)),
+        lambda window: doubles.rows(window) if window.rows == PAGE_ROWS else doubles.rows_beyond(window),
+        doubles.key_of,
+        lambda: None,
+        lambda pair: opens(pair.newer.id),
+    )
+    return listing_.answer(
+        "addresses/doubles.html", "addresses/_doubles.html", further=further, looked_at=doubles.MOST_LOOKED_AT
     )
 
 
@@ -106,10 +118,24 @@ def keep_apart(id: int) -> ResponseReturnValue:
 
 @bp.get("/merges")
 def merges() -> ResponseReturnValue:
-    view = View.of_request("addresses.merges", lambda values: (listing.NEWEST_MERGES,))
-    page = page_of(view, listing.merges, listing.merge_key, listing.count_merges())
-    fragment = request.htmx and not request.htmx.history_restore_request
-    return render_template("addresses/_merges.html" if fragment else "addresses/merges.html", page=page)
+    view = View.of_request("addresses.merges", lambda values: (listing.NEWEST_MERGES,), listing.MERGE_FILTERS)
+    number, opens = view.get("q"), address_of("addresses.show")
+    listing_ = Listing(
+        _("Merges"),
+        view,
+        of_merges(current_user.may(Role.ADMIN)),
+        lambda window: listing.merges(number, window),
+        listing.merge_key,
+        lambda: listing.count_merges(number),
+        lambda row: opens(row.kept_id),
+    )
+    how = _("Addresses of one customer are merged from the list of doubles, or from the page of one of them.")
+    to_doubles = url_for("addresses.doubles_index")
+    return listing_.answer(
+        "addresses/merges.html",
+        "listings/_plain.html",
+        nothing=(_("Nothing was merged yet"), how, to_doubles, _("To the doubles"), "users"),
+    )
 
 
 @bp.post(f"/merges/{ID}/undo")

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from flask import Response, flash, redirect, render_template, stream_with_context, url_for
+from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
 from htmx_flask import request
+from sqlalchemy.orm import joinedload
 
-from portal.addresses import checking, ledger, listing, returning, service
+from portal.addresses import checking, ledger, ledger_columns, listing, returning, service, status_columns
 from portal.addresses.blueprint import bp
 from portal.addresses.columns import COLUMNS
 from portal.addresses.forms import PURPOSES, RangeForm, StatusForm, form_of, in_url, ledger_filters, say_year
-from portal.addresses.models import Address, AddressStatus, NumberRange
-from portal.csv_files import DELIMITER_OF, written
+from portal.addresses.models import Address, AddressStatus, NumberRange, Purpose
 from portal.documents.trial import try_out_all
 from portal.extensions import db
 from portal.http import not_found
 from portal.listings.listing import Listing
-from portal.lists import ID, SMALL_ID, View, page_of
+from portal.listings.records import records
+from portal.lists import ID, SMALL_ID, Sort, View, page_of
 from portal.presentation import address_of
-from portal.scope import current_tenant_id, tenant
 from portal.tenants.access import require
 from portal.tenants.models import Role
-from portal.tenants.session import current_tenant, reader
+from portal.tenants.session import current_tenant
 
 __all__ = ["bp", "returning"]  # returning's routes are on the same blueprint
 
@@ -74,7 +73,23 @@ def show(id: int) -> ResponseReturnValue:
 
 @bp.get("/statuses")
 def statuses() -> ResponseReturnValue:
-    return render_template("addresses/statuses.html", statuses=service.statuses())
+    new = url_for("addresses.new_status") if current_user.may(Role.ADMIN) else None
+    listing_ = records(
+        _("Address statuses"),
+        "addresses.statuses",
+        AddressStatus,
+        status_columns.columns(may_copy=new is not None),
+        (Sort("name", (AddressStatus.name,)), Sort("category", (AddressStatus.category, AddressStatus.id))),
+        (AddressStatus.name, AddressStatus.category),
+        address_of("addresses.show_status") if new else None,
+        [joinedload(AddressStatus.number_range)],
+    )
+    purpose = _("A status says what kind of customer an address is, and how addresses are numbered.")
+    return listing_.answer(
+        "addresses/statuses.html",
+        "listings/_plain.html",
+        nothing=(_("No address status yet"), purpose, new, _("New status"), "address-book"),
+    )
 
 
 @bp.get("/statuses/new")
@@ -215,14 +230,20 @@ def update_numbers(id: int) -> ResponseReturnValue:
 @bp.get(f"/numbers/{SMALL_ID}/ledger")
 def show_ledger(id: int) -> ResponseReturnValue:
     number_range, view, wanted, years = _ledger(id)
-    page = page_of(view, lambda window: ledger.rows(wanted, window), ledger.key_of, ledger.count(wanted))
-    fragment = request.htmx and not request.htmx.history_restore_request
-    return render_template(
-        "addresses/_ledger.html" if fragment else "addresses/ledger.html",
+    opens = address_of("addresses.show" if number_range.purpose == Purpose.ADDRESS else "documents.show")
+    listing_ = Listing(
+        _("Number ledger of “%(name)s”", name=number_range.name),
+        view,
+        ledger_columns.columns(number_range.purpose, ledger.numbering_of(number_range, wanted.series.year)),
+        lambda window: ledger.rows(wanted, window),
+        ledger.key_of,
+        lambda: ledger.count(wanted),
+        lambda row: opens(row.id) if row.number is not None else "",
+    )
+    return listing_.answer(
+        "addresses/ledger.html",
+        "addresses/_ledger.html",
         range=number_range,
-        numbering=ledger.numbering_of(number_range, wanted.series.year),
-        view=view,
-        page=page,
         years={in_url(year): say_year(year) for year in years},
         year=in_url(wanted.series.year),
     )
@@ -240,24 +261,6 @@ def check_ledger(id: int) -> ResponseReturnValue:
         wanted=wanted,
         check=checking.check(replace(wanted, number=None), numbering.next_number),
     )
-
-
-@bp.get(f"/numbers/{SMALL_ID}/ledger.csv")
-def export_ledger(id: int) -> ResponseReturnValue:
-    number_range, _view, wanted, _years = _ledger(id)
-    numbering = ledger.numbering_of(number_range, wanted.series.year)
-    head = [_("Number"), _("To"), _("Drawn"), _("Order"), _("Customer"), _("Reason")]
-    tenant_id = current_tenant_id()
-
-    def rows() -> Iterator[list[str]]:
-        with tenant(tenant_id):  # the request's own scope has ended by then
-            for row in ledger.every(wanted):
-                yield ledger.as_cells(row, numbering, wanted.zone)
-
-    pieces = written(head, rows(), DELIMITER_OF.get(reader().language, ","))
-    answer = Response(stream_with_context(pieces), mimetype="text/csv")
-    answer.headers.set("Content-Disposition", "attachment", filename=f"numbers-{id}.csv")
-    return answer
 
 
 def _ledger(id: int) -> tuple[NumberRange, View, ledger.Wanted, list[int | None]]:

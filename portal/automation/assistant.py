@@ -5,25 +5,37 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, abort, flash, redirect, render_template, url_for
+from flask import Blueprint, abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from flask_login import current_user
-from htmx_flask import request
 from sqlalchemy import select
 
 from portal.automation import actions, history, listing, made
+from portal.automation.action_columns import of_runs, of_schemas
 from portal.automation.areas import Area, Scope, ScopeKind, Step
 from portal.automation.forms import SchemaForm, ScopeForm, StepsForm
-from portal.automation.models import ActionRun, Schema, TaskAction
+from portal.automation.models import ActionRun, RunState, Schema, TaskAction
 from portal.automation.registry import AREAS
 from portal.extensions import db
-from portal.lists import ID, SMALL_ID, View, page_of
+from portal.listings.listing import Listing
+from portal.listings.records import records
+from portal.lists import ID, SMALL_ID, Filter, Sort, View
+from portal.presentation import address_of
 from portal.tenants.access import require, require_user
 from portal.tenants.models import Role
 
 bp = Blueprint("actions", __name__, url_prefix="/actions")
 bp.before_request(require_user)
+
+STATES = {
+    RunState.QUEUED: _l("Queued"),
+    RunState.RUNNING: _l("Running"),
+    RunState.DONE: _l("Done"),
+    RunState.FAILED: _l("Failed"),
+    RunState.STOPPED: _l("Stopped"),
+}
 
 # A summary counts the records up to this many.
 MOST_COUNTED = 10_000
@@ -44,17 +56,23 @@ class Chosen:
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
-    view = View.of_request("actions.index", lambda values: (listing.NEWEST_ACTIONS,))
-    page = page_of(view, listing.action_rows, lambda run: (run.id,), listing.count_actions())
-    fragment = request.htmx and not request.htmx.history_restore_request
-    return render_template(
-        "actions/_table.html" if fragment else "actions/index.html",
-        view=view,
-        page=page,
-        areas=AREAS,
-        words=in_words,
-        scope_of=scope_of,
+    filters = (
+        Filter("area", _l("Area"), lambda typed: typed if typed in AREAS else None, lambda name: AREAS[name].label),
+        Filter("state", _l("State"), lambda typed: typed if typed in STATES else None, lambda state: STATES[state]),
     )
+    view = View.of_request("actions.index", lambda values: (listing.NEWEST_ACTIONS,), filters)
+    area, state = view.get("area"), RunState(view.get("state")) if view.get("state") else None
+    opens = address_of("actions.show")
+    listing_ = Listing(
+        _("Area actions"),
+        view,
+        of_runs(_which),
+        lambda window: listing.action_rows(area, state, window),
+        lambda run: (run.id,),
+        lambda: listing.count_actions(area, state),
+        lambda run: opens(run.id),
+    )
+    return listing_.answer("actions/index.html", "actions/_table.html", areas=AREAS, states=STATES)
 
 
 @bp.get("/assistant/scope")
@@ -112,8 +130,22 @@ def save_schema() -> ResponseReturnValue:
 
 @bp.get("/schemas")
 def schemas() -> ResponseReturnValue:
-    found = db.session.scalars(select(Schema).order_by(Schema.name)).all()
-    return render_template("actions/schemas.html", schemas=found, areas=AREAS, words=in_words, scope_of=scope_of)
+    listing_ = records(
+        _("Schemas"),
+        "actions.schemas",
+        Schema,
+        of_schemas(_which, current_user.may(Role.ADMIN)),
+        (Sort("name", (Schema.name, Schema.id)),),
+        (Schema.name,),
+        address_of("actions.open_schema"),
+    )
+    how = _("The last step of the area actions keeps them under a name. Open them at the platforms or documents.")
+    to_actions = url_for("actions.scope", area="platforms")
+    return listing_.answer(
+        "actions/schemas.html",
+        "listings/_plain.html",
+        nothing=(_("No schema yet"), how, to_actions, _("Area actions"), "list-check"),
+    )
 
 
 @bp.get(f"/schemas/{SMALL_ID}")
@@ -189,6 +221,10 @@ def in_words(area: Area, scope: Scope) -> str:
         _("of platform %(number)s", number=scope.platform) if scope.platform is not None else "",
     ]
     return _("%(area)s: %(range)s", area=area.label, range=" ".join(filter(None, parts)) or _("all"))
+
+
+def _which(kept: Schema | ActionRun) -> str:
+    return in_words(AREAS[kept.area], scope_of(kept))
 
 
 def scope_of(kept: Schema | ActionRun) -> Scope:

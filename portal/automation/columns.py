@@ -10,16 +10,17 @@ from markupsafe import Markup
 
 from portal.automation.models import Run
 from portal.listings.columns import Column
-from portal.presentation import CAUSES, ago, number, state, word_of
+from portal.presentation import CAUSES, ago, beneath, number, state, word_of, words_of
 from portal.sentences import say
 
 
 def columns(platforms: Mapping[int, str]) -> tuple[Column, ...]:
     """`platforms` are the tenant's names, by id."""
+    causes = words_of(CAUSES)
     return (
         Column("fetch", _l("Fetch"), lambda run: run.id, classes="num", heads=True),
         Column("platform", _l("Platform"), lambda run: platforms.get(run.platform_id, "–")),
-        Column("started_by", _l("Started by"), lambda run: str(CAUSES.get(run.cause, run.cause))),
+        Column("started_by", _l("Started by"), lambda run: causes.get(run.cause, run.cause)),
         Column(
             "state",
             _l("State"),
@@ -45,5 +46,4 @@ def _when(run: Run) -> datetime:
 
 
 def _state(run: Run) -> Markup:
-    problem = Markup('<br><span class="text-secondary">{}</span>').format(say(run.problem)) if run.problem else ""
-    return Markup("<span>{}{}</span>").format(state(run.state), problem)
+    return Markup(f"<span>{state(run.state)}{beneath(run.problem)}</span>")  # noqa: S704 - escaped

@@ -29,16 +29,15 @@ def count(state: RunState | None, platform_id: int | None) -> int | None:
     return count_up_to(_these(select(Run.id), state, platform_id))
 
 
-def action_rows(window: Window) -> Sequence[ActionRun]:
+def action_rows(area: str | None, state: RunState | None, window: Window) -> Sequence[ActionRun]:
     """The runs of area actions of one window."""
-    found: Sequence[ActionRun] = db.session.scalars(
-        window.on(select(ActionRun).options(joinedload(ActionRun.schema)))
-    ).all()
+    query = _of_actions(select(ActionRun).options(joinedload(ActionRun.schema)), area, state)
+    found: Sequence[ActionRun] = db.session.scalars(window.on(query)).all()
     return found
 
 
-def count_actions() -> int | None:
-    return count_up_to(select(ActionRun.id))
+def count_actions(area: str | None, state: RunState | None) -> int | None:
+    return count_up_to(_of_actions(select(ActionRun.id), area, state))
 
 
 def pages_of(run: Run) -> Sequence[IntakePage]:
@@ -53,3 +52,9 @@ def _these(query: Query, state: RunState | None, platform_id: int | None) -> Que
     if state is not None:
         query = query.where(Run.state == state)
     return query if platform_id is None else query.where(Run.platform_id == platform_id)
+
+
+def _of_actions(query: Query, area: str | None, state: RunState | None) -> Query:
+    if area is not None:
+        query = query.where(ActionRun.area == area)
+    return query if state is None else query.where(ActionRun.state == state)

@@ -26,14 +26,16 @@ CURRENCY = Column("currency", _l("Currency"), lambda row: row.currency)
 def columns(platforms: Mapping[int, str], types: Sequence[DocumentType]) -> tuple[Column, ...]:
     """`platforms` are the tenant's names, by id, `types` those in use: the only one is not said in each row."""
     now = datetime.now(UTC)
+    not_ours, marketplace_ships = (
+        Markup('<span class="text-secondary">{}</span>').format(word) for word in ("–", _("marketplace ships"))
+    )
 
     def of_platform(row: Any) -> str:
         return platforms.get(row.platform_id, "–")
 
     def ship_by(row: Any) -> Any:
         if not _ours(row):
-            word = _("marketplace ships") if row.fulfilled_by == "marketplace" else "–"
-            return Markup('<span class="text-secondary">{}</span>').format(word)
+            return marketplace_ships if row.fulfilled_by == "marketplace" else not_ours
         if row.ship_by is None or row.ship_by >= now:
             return ago(row.ship_by)
         return LATE + icon("alert-triangle") + SPAN + ago(row.ship_by) + END + END

@@ -208,7 +208,7 @@ def _numbered(drafts: list[Draft], customers: Customers, ranges: writing.Ranges)
         spent = next((own for own, of in zip(needed, taken, strict=True) if drawn[of] >= own.left(of[1])), None)
         if spent is not None:
             reason = sentence("The number range “%(range)s” has run out. Give it more numbers.", range=spent.name)
-            held.append(Held(draft.order.id, draft.order.version, "numbers", reason))
+            held.append(Held(draft.order.id, draft.order.version, "numbers", reason, about=spent.name))
             continue
         written.append(draft)
         customers.add(draft)

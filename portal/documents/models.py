@@ -177,6 +177,7 @@ class HeldOrder(db.Model):
     cause: Mapped[str]
     reason: Mapped[str]
     component: Mapped[str | None]  # what differs, where amounts do not add up
+    about: Mapped[str] = mapped_column(server_default="")  # what has to be mended, where others may wait for the same
     payload: Mapped[bytes]
     collection: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     held_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -188,4 +189,5 @@ class HeldOrder(db.Model):
         Index("uq_held_order", "tenant_id", "platform_id", "order_id", unique=True),
         Index("ix_held_order_newest", "tenant_id", "held_at", "id"),
         Index("ix_held_order_order_id", "tenant_id", "order_id"),
+        Index("ix_held_order_group", "tenant_id", "cause", "about", "held_at", "id"),
     )

@@ -153,13 +153,18 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An order that waits for a person, and why, in a sentence. `component` is what differs, if amounts do."""
+    """An order that waits for a person, and why, in a sentence.
+
+    `component` is what differs, if amounts do; `about` what has to be mended, where many orders may wait for the
+    same: a SKU, a number range, a country, a currency.
+    """
 
     order_id: str
     version: datetime
     cause: str
     reason: str
     component: str | None = None
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +177,8 @@ class NotWanted:
 class _OnHold(Exception):
     """Ends the planning of an order that has to wait for a person."""
 
-    def __init__(self, cause: str, reason: Sentence, component: str | None = None) -> None:
-        super().__init__(cause, reason, component)
+    def __init__(self, cause: str, reason: Sentence, component: str | None = None, about: str = "") -> None:
+        super().__init__(cause, reason, component, about)
 
 
 def plan(order: Order, settings: Settings) -> Draft | Held | NotWanted:
@@ -192,9 +197,9 @@ def plan(order: Order, settings: Settings) -> Draft | Held | NotWanted:
 def _planned(order: Order, settings: Settings) -> Draft:
     """The order as a document. Raises _OnHold."""
     if not is_currency(order.currency):
-        raise _OnHold(
-            "currency", sentence("The currency “%(currency)s” is not known.", currency=clean(order.currency, 20))
-        )
+        currency = clean(order.currency, 20)
+        reason = sentence("The currency “%(currency)s” is not known.", currency=currency)
+        raise _OnHold("currency", reason, about=currency)
     if not order.lines:
         raise _OnHold("no_lines", sentence("The order has no articles."))
     for line in order.lines:
@@ -259,8 +264,8 @@ def clean(text: str, longest: int = LONGEST_TEXT) -> str:
     return " ".join("".join(kept).split())[:longest]
 
 
-def _held(order: Order, cause: str, reason: str | Sentence, component: str | None = None) -> Held:
-    return Held(order.id, order.version, cause, reason, component)
+def _held(order: Order, cause: str, reason: str | Sentence, component: str | None = None, about: str = "") -> Held:
+    return Held(order.id, order.version, cause, reason, component, about)
 
 
 def _tie_out(order: Order) -> None:
@@ -373,7 +378,8 @@ def _article_number(sku: str, articles: Articles) -> str | None:
     """The number of the SKU's article; None where it becomes a free-text line. Raises _OnHold."""
     number = articles.number_of(sku)
     if number is None and articles.unknown == UnknownSku.HOLD:
-        raise _OnHold("unknown_sku", sentence("There is no article for the SKU “%(sku)s”.", sku=clean(sku, 60)))
+        about = clean(sku, 60)
+        raise _OnHold("unknown_sku", sentence("There is no article for the SKU “%(sku)s”.", sku=about), about=about)
     return number
 
 
@@ -473,6 +479,7 @@ class _Taxation:
                     **{"country": self.country, "class": CLASS_NAMES[tax_class], "day": self.day.isoformat()},
                 ),
                 "tax",
+                self.country,
             )
         return rate.code, rate.percent
 

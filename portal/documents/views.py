@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -19,9 +20,10 @@ from portal.documents.forms import FULFILMENT, STATES, filters, parse_order_id
 from portal.documents.page import document_page, path_fragment
 from portal.extensions import db
 from portal.http import not_found
+from portal.listings.actions import area_actions
 from portal.listings.listing import Listing
 from portal.lists import ID, View
-from portal.platforms.models import Platform
+from portal.platforms.models import DocumentType, Platform
 from portal.presentation import DOCUMENT_TYPES, address_of
 from portal.tenants.session import current_tenant
 
@@ -36,13 +38,33 @@ def _signed_in() -> None:
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
-    platforms = _platform_names()
+    platforms, types = _platform_names(), listing.types_in_use()
+    listing_, cut = _listing(platforms, types)
+    return listing_.answer(
+        "documents/index.html",
+        "documents/_table.html",
+        cut=cut,
+        platforms=platforms,
+        types={type.value: DOCUMENT_TYPES[type] for type in types},
+        states=STATES,
+        fulfilment=FULFILMENT,
+    )
+
+
+@bp.post("/selection")
+def act() -> ResponseReturnValue:
+    """On to the area actions, with the ticked documents or with all that match."""
+    return _listing(_platform_names(), listing.types_in_use())[0].act()
+
+
+def _listing(platforms: dict[int, str], types: Sequence[DocumentType]) -> tuple[Listing, bool]:
+    """The list, and whether a search found more than it can show."""
     view = View.of_request(
         "documents.index", lambda values: listing.sorts_of(listing.wanted_of(values)), filters(platforms)
     )
     wanted, zone = listing.wanted_of(view.values), ZoneInfo(current_tenant().time_zone)
     found = listing.looked_up(wanted, list(platforms))
-    opens, types = address_of("documents.show"), listing.types_in_use()
+    opens = address_of("documents.show")
     listing_ = Listing(
         _("Documents"),
         view,
@@ -51,16 +73,10 @@ def index() -> ResponseReturnValue:
         lambda row: listing.key_of(row, view.sort),
         lambda: listing.count(wanted, zone, list(platforms), found),
         lambda row: opens(row.id),
+        (area_actions("documents"),),
+        "documents.act",
     )
-    return listing_.answer(
-        "documents/index.html",
-        "documents/_table.html",
-        cut=found is not None and found.cut,
-        platforms=platforms,
-        types={type.value: DOCUMENT_TYPES[type] for type in types},
-        states=STATES,
-        fulfilment=FULFILMENT,
-    )
+    return listing_, found is not None and found.cut
 
 
 @bp.get(f"/{ID}")

@@ -483,13 +483,14 @@ class Page:
             return
         calls = {collection.id: msgspec.json.encode(collection).decode() for collection in collections}
         self._run(
-            "INSERT INTO held_order (tenant_id, platform_id, order_id, version, cause, reason, component, payload, "
-            "collection) SELECT %s, %s, h.order_id, h.version, h.cause, h.reason, h.component, h.payload, "
-            "h.collection::jsonb FROM unnest(%s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[], "
-            "%s::bytea[], %s::text[]) AS h(order_id, version, cause, reason, component, payload, collection) "
+            "INSERT INTO held_order (tenant_id, platform_id, order_id, version, cause, reason, component, about, "
+            "payload, collection) SELECT %s, %s, h.order_id, h.version, h.cause, h.reason, h.component, h.about, "
+            "h.payload, h.collection::jsonb FROM unnest(%s::text[], %s::timestamptz[], %s::text[], %s::text[], "
+            "%s::text[], %s::text[], %s::bytea[], %s::text[]) "
+            "AS h(order_id, version, cause, reason, component, about, payload, collection) "
             "ON CONFLICT (tenant_id, platform_id, order_id) DO UPDATE SET version = excluded.version, "
             "cause = excluded.cause, reason = excluded.reason, component = excluded.component, "
-            "payload = excluded.payload, collection = excluded.collection "
+            "about = excluded.about, payload = excluded.payload, collection = excluded.collection "
             "WHERE excluded.version >= held_order.version",
             (
                 self.tenant_id,
@@ -499,6 +500,7 @@ class Page:
                 texts(order.cause for order in held),
                 texts(kept(order.reason) for order in held),
                 texts(order.component for order in held),
+                texts(order.about for order in held),
                 [arrivals[order.order_id].payload for order in held],
                 texts(calls.get(arrivals[order.order_id].collection) for order in held),
             ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
@@ -53,20 +54,42 @@ COLUMNS = (
     HeldOrder.held_at,
     HeldOrder.retries,
 )
-FILTERS = (Filter("q", _l("Order"), str),)
+FILTERS = (
+    Filter("q", _l("Order"), str),
+    Filter("cause", _l("Cause"), str, lambda cause: str(CAUSES.get(cause, cause))),
+    Filter("about", _l("About"), str),
+)
 
 
-def rows(order_id: str | None, window: Window) -> Sequence[Any]:
-    return db.session.execute(window.on(_these(select(*COLUMNS), order_id))).all()
+@dataclass(frozen=True)
+class Wanted:
+    """Which held orders: with this number, of this cause, about this thing; None: any."""
+
+    order_id: str | None = None
+    cause: str | None = None
+    about: str | None = None
 
 
-def count(order_id: str | None) -> int | None:
-    return count_up_to(_these(select(HeldOrder.id), order_id))
+EVERYTHING = Wanted()
+
+
+def rows(wanted: Wanted, window: Window) -> Sequence[Any]:
+    return db.session.execute(window.on(these(select(*COLUMNS), wanted))).all()
+
+
+def count(wanted: Wanted) -> int | None:
+    return count_up_to(these(select(HeldOrder.id), wanted))
 
 
 def key_of(row: Any) -> tuple[Any, ...]:
     return (row.held_at, row.id)
 
 
-def _these(query: Query, order_id: str | None) -> Query:
-    return query if order_id is None else query.where(HeldOrder.order_id == order_id)
+def these(query: Query, wanted: Wanted) -> Query:
+    """The query, of the wanted orders only."""
+    conditions = (
+        (HeldOrder.order_id, wanted.order_id),
+        (HeldOrder.cause, wanted.cause),
+        (HeldOrder.about, wanted.about),
+    )
+    return query.where(*(column == value for column, value in conditions if value is not None))

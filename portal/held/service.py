@@ -1,4 +1,4 @@
-"""Held orders are tried again, one by one or all."""
+"""Held orders are tried again, one by one, all of a group, or all."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from portal.documents.arrivals import Source
 from portal.documents.intake import ROW_REFUSED, Retried, retry_held, source_of
 from portal.documents.models import HeldOrder
 from portal.extensions import db
+from portal.held.listing import EVERYTHING, Wanted, these
 from portal.sentences import sentence
 
 log = structlog.get_logger()
@@ -47,12 +48,11 @@ def retry(held: HeldOrder, source: Source | None = None) -> Retried:
         return Retried(reason=sentence("The database refused the order. It stays held."))
 
 
-def retry_all() -> Outcome:
-    """Try the newest orders again, up to MOST_AT_ONCE of them."""
-    ids: Sequence[int] = db.session.scalars(
-        select(HeldOrder.id).order_by(HeldOrder.held_at.desc(), HeldOrder.id.desc()).limit(MOST_AT_ONCE)
-    ).all()
-    return retry_these(ids)
+def retry_all(wanted: Wanted = EVERYTHING) -> Outcome | None:
+    """Try the wanted orders again if they are no more than MOST_AT_ONCE; else None, and none is tried."""
+    oldest = these(select(HeldOrder.id), wanted).order_by(HeldOrder.held_at, HeldOrder.id)
+    ids: Sequence[int] = db.session.scalars(oldest.limit(MOST_AT_ONCE + 1)).all()
+    return retry_these(ids) if len(ids) <= MOST_AT_ONCE else None
 
 
 def retry_these(ids: Sequence[int]) -> Outcome:

@@ -10,16 +10,20 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
-from flask_login import login_required
+from flask_login import current_user, login_required
+from htmx_flask import request
 from sqlalchemy import select
 
+from portal.automation import actions
+from portal.automation.areas import Scope, Step
 from portal.documents.models import HeldOrder
 from portal.extensions import db
-from portal.held import listing, service
+from portal.held import groups, listing, service
 from portal.held.columns import columns
 from portal.listings.actions import Action
 from portal.listings.listing import Listing
-from portal.lists import ID, View
+from portal.lists import ID, LONGEST_SEARCH, View
+from portal.platforms.actions import PLATFORMS
 from portal.platforms.models import Platform
 from portal.presentation import address_of
 from portal.sentences import say
@@ -38,7 +42,17 @@ def _signed_in() -> None:
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
-    return _listing().answer("held/index.html", "held/_table.html", most_at_once=service.MOST_AT_ONCE)
+    listing_ = _listing()
+    # The groups are of all that is held: they stand above the whole list only.
+    found, more = ([], False) if listing_.view.chips or request.htmx else groups.groups()
+    return listing_.answer(
+        "held/index.html",
+        "held/_table.html",
+        groups=found,
+        more_groups=more,
+        most_counted=groups.MOST_COUNTED,
+        causes=listing.CAUSES,
+    )
 
 
 @bp.post("/selection")
@@ -49,16 +63,16 @@ def act() -> ResponseReturnValue:
 
 def _listing() -> Listing:
     view = View.of_request("held.index", lambda values: (listing.NEWEST,), listing.FILTERS)
-    order_id = view.get("q")
+    wanted = listing.Wanted(view.get("q"), view.get("cause"), view.get("about"))
     platforms = dict(db.session.execute(select(Platform.id, Platform.name)).all())
     opens = address_of("held.show")
     return Listing(
         _("Held orders"),
         view,
         columns(platforms),
-        lambda window: listing.rows(order_id, window),
+        lambda window: listing.rows(wanted, window),
         listing.key_of,
-        lambda: listing.count(order_id),
+        lambda: listing.count(wanted),
         lambda row: opens(row.id),
         (RETRY,),
         "held.act",
@@ -95,9 +109,21 @@ def retry(id: int) -> ResponseReturnValue:
 
 @bp.post("/retry")
 def retry_all() -> ResponseReturnValue:
-    outcome = service.retry_all()
+    """Try all that is held again, or a group: of this `cause`, and `about` this. Very many are left to a worker."""
+    cause, about = (_typed(name) for name in ("cause", "about"))
+    outcome = service.retry_all(listing.Wanted(cause=cause, about=about))
+    if outcome is None:
+        only = {"cause": cause, "about": about} if cause is not None else {}
+        run = actions.start(PLATFORMS, Scope(), [Step("retry_held", only)], current_user.id)
+        flash(_("These are many: they are tried one after the other. Here is how far that is."), "info")
+        return redirect(url_for("actions.show", id=run.id))
     flash(_told(outcome), "success" if not outcome.held else "warning")
     return redirect(url_for("held.index"))
+
+
+def _typed(name: str) -> str | None:
+    typed = request.form.get(name)
+    return None if typed is None else typed.replace("\x00", "")[:LONGEST_SEARCH]
 
 
 def _told(outcome: service.Outcome) -> str:
@@ -111,8 +137,8 @@ RETRY = Action(
     _l("Try again"),
     "rotate",
     service.MOST_AT_ONCE,
-    lambda ids: _told(service.retry_these(ids)),
     _l("Each becomes a document where its reason has passed; else it stays held."),
+    lambda ids: _told(service.retry_these(ids)),
 )
 
 

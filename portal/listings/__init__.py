@@ -1,1 +1,1 @@
-"""What every list can do beyond being read: its columns are chosen, and what it shows is taken along as a file."""
+"""What every list can do beyond being read: columns, saved views, selected rows, and files of what it shows."""

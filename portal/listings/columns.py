@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from flask_login import current_user
-from markupsafe import Markup
-from sqlalchemy import delete, select
+from flask_wtf.csrf import generate_csrf
+from markupsafe import Markup, escape
+from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
 
 from portal.extensions import db
 from portal.listings.models import ListColumns
+from portal.lists import named_columns
 from portal.scope import current_tenant_id
-
-# More columns than any list has.
-MOST_COLUMNS = 50
-LONGEST_NAME = 40
 
 
 @dataclass(frozen=True)
 class Column:
     """A column of a list.
 
-    `value` is what a file gets of a row: a text, a number, an amount, a moment or a day. `cell` is what the
-    page shows instead, where that is more. The column that `heads` the row leads to the row's page; like any
-    that is `fixed` it is always shown. `beside` is what a file holds beside it: the currency of an amount.
+    `value` is what a file gets of a row: a text, a number, an amount, a moment or a day; None where it is nothing
+    for a file: buttons. `cell` is what the page shows instead, where that is more. The column that `heads` the row
+    leads to the row's page; like any that is `fixed` it is always shown. `beside` is what a file holds beside it:
+    the currency of an amount.
     """
 
     name: str
     label: Any
-    value: Callable[[Any], Any]
+    value: Callable[[Any], Any] | None
     cell: Callable[[Any], Any] | None = None
     sort: str | None = None
     classes: str = ""
@@ -58,21 +57,48 @@ class Column:
     @property
     def shows(self) -> Callable[[Any], Any]:
         """What the page shows of a row."""
-        return self.cell or self.value
+        shows = self.cell or self.value
+        if shows is None:
+            raise ValueError(f"The column {self.name} shows nothing.")
+        return shows
 
 
-def chosen(columns: Sequence[Column], endpoint: str) -> tuple[Column, ...]:
-    """The columns that the user wants to see of a list. One that the list no longer has is passed over."""
-    own = ListColumns.user_id == current_user.id, ListColumns.endpoint == endpoint
-    kept = db.session.scalar(select(ListColumns.shown).where(*own))
-    if kept is None:
+def leading(label: Any) -> Callable[[str, str], Markup]:
+    """A button in each cell of a column that leads somewhere: from its address and what the row is called.
+
+    The name is for those who do not see the row.
+    """
+    middle = f'">{escape(label)}<span class="visually-hidden"> '
+
+    def button(url: str, name: str) -> Markup:
+        return Markup(f'<a class="btn btn-sm" href="{escape(url)}{middle}{escape(name)}</span></a>')  # noqa: S704
+
+    return button
+
+
+def posting(label: Any) -> Callable[..., Markup]:
+    """A button in each cell of a column that changes something: from its address and what it sends as `number`."""
+    middle = f'" class="d-inline"><input type="hidden" name="csrf_token" value="{generate_csrf()}">'
+    middle += '<button type="submit" class="btn btn-sm"'
+    end = f">{escape(label)}</button></form>"
+
+    def button(url: str, number: str = "") -> Markup:
+        sent = f' name="number" value="{escape(number)}"' if number else ""
+        return Markup(f'<form method="post" action="{escape(url)}{middle}{sent}{end}')  # noqa: S704 - escaped
+
+    return button
+
+
+def choice(columns: Sequence[Column], names: Collection[str] | None) -> tuple[Column, ...]:
+    """The columns of these names, and those that are always shown; None: what the list shows by itself."""
+    if names is None:
         return tuple(column for column in columns if column.always or not column.hidden)
-    return tuple(column for column in columns if column.always or column.name in kept)
+    return tuple(column for column in columns if column.always or column.name in names)
 
 
 def choose(endpoint: str, names: Iterable[str]) -> None:
     """Keep which columns the user wants to see of a list."""
-    shown = sorted({name for name in names if name.isidentifier() and len(name) <= LONGEST_NAME})[:MOST_COLUMNS]
+    shown = sorted(named_columns(names))
     row = {"user_id": current_user.id, "endpoint": endpoint, "tenant_id": current_tenant_id(), "shown": shown}
     keys = [ListColumns.user_id, ListColumns.endpoint]
     db.session.execute(insert(ListColumns).on_conflict_do_update(index_elements=keys, set_={"shown": shown}), [row])

@@ -37,7 +37,7 @@ Pages = Iterator[Callable[[], Sequence[Any]]]
 
 def answer(kind: str, title: str, shown: Sequence[Column], pages: Pages) -> ResponseReturnValue:
     """The file as an answer, named by the list and the day."""
-    columns = [each for column in shown for each in (column, column.beside) if each is not None]
+    columns = [each for column in shown for each in (column, column.beside) if each is not None and each.value]
     header, zone = [str(column.label) for column in columns], reader().zone
     name = f"{_in_file_name(title)}-{datetime.now(zone):%Y-%m-%d}.{kind}"
     rows = _rows(columns, pages, zone, current_tenant_id())
@@ -54,10 +54,11 @@ def answer(kind: str, title: str, shown: Sequence[Column], pages: Pages) -> Resp
 
 def _rows(columns: Sequence[Column], pages: Pages, zone: tzinfo, tenant_id: int) -> Iterator[list[Any]]:
     """The cells of all rows, moments as a clock in the zone shows them."""
+    values = [column.value for column in columns if column.value]
 
     def cells(read: Callable[[], Sequence[Any]]) -> list[list[Any]]:
         with tenant(tenant_id):  # the request's own scope may have ended by now
-            page = [[_plain(column.value(row), zone) for column in columns] for row in read()]
+            page = [[_plain(value(row), zone) for value in values] for row in read()]
             db.session.rollback()  # nothing was written, and nothing is to be held while the file is loaded
             return page
 

@@ -6,16 +6,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlsplit
 
-from flask import flash, redirect, render_template
+from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from htmx_flask import request
+from markupsafe import Markup
 
 from portal.http import not_found
 from portal.listings import export
-from portal.listings.actions import Action, ids_of
-from portal.listings.columns import Column, chosen
+from portal.listings.actions import Action, ids_of, ticks_of
+from portal.listings.cells import rows
+from portal.listings.columns import Column, choice
+from portal.listings.saved import Kept, kept_of
 from portal.lists import View, Window, page_of
 
 
@@ -38,8 +42,30 @@ class Listing:
     acts_at: str = ""  # the endpoint that is sent the rows that were ticked
 
     @cached_property
+    def kept(self) -> Kept:
+        return kept_of(self.view.endpoint, self.path)
+
+    @cached_property
     def shown(self) -> tuple[Column, ...]:
-        return chosen(self.columns, self.view.endpoint)
+        """The columns that the URL names, else those that the reader has chosen."""
+        return choice(self.columns, self.view.columns or self.kept.columns)
+
+    @cached_property
+    def path(self) -> str:
+        return url_for(self.view.endpoint, **self.view.route)
+
+    @cached_property
+    def query(self) -> str:
+        """What the URL says of filters, order and columns, as a saved view keeps it."""
+        return urlsplit(self.view.url()).query
+
+    @property
+    def save_url(self) -> str | None:
+        """Where the list as it is shown is kept under a name; None where nothing of it is chosen."""
+        if not (self.query or self.kept.columns is not None):
+            return None
+        columns = ".".join(column.name for column in self.shown)
+        return url_for("listings.new_view", address=self.view.url(columns=columns))
 
     def answer(self, template: str, fragment: str, **more: Any) -> ResponseReturnValue:
         """The page or the part of it that HTMX swaps; with ?export= the file of all the rows that match."""
@@ -52,6 +78,10 @@ class Listing:
             fragment if part else template, listing=self, view=self.view, page=page, exports=export.KINDS, **more
         )
 
+    def cells(self, found: Sequence[Any]) -> Markup:
+        """The rows of a page as HTML."""
+        return rows(self.shown, found, self.opens, ticks_of(self.actions[0]) if self.actions else None)
+
     def actions_on(self, rows: Sequence[Any]) -> list[Action]:
         """The actions that are meant for any of these rows."""
         return [action for action in self.actions if any(map(action.fits, rows))]
@@ -62,23 +92,27 @@ class Listing:
         return replace(self.view, endpoint=self.acts_at).url()
 
     def act(self) -> ResponseReturnValue:
-        """Do what was asked with the ticked rows; with all that match only once their number was seen."""
+        """Do what was asked with the ticked rows; with all that match only once their number was seen.
+
+        All rows of this list must be such as its actions are meant for.
+        """
         action = next((each for each in self.actions if each.name == request.form.get("action")), None)
         if action is None:
             raise not_found()
         if "all" not in request.form:
             ids = ids_of(request.form.getlist("id"), action.most)
+        elif action.leads and not self.view.values:
+            return redirect(action.leads(None))
         elif "seen" in request.form:
-            ids = self._fitting(action)[: action.most]
+            ids = [row.id for row in self.rows_in(Window(self.view.sort, rows=action.most))[: action.most]]
         else:
-            matching = len(self._fitting(action))
-            return render_template("listings/all.html", listing=self, view=self.view, action=action, matching=matching)
-        flash(action.on(ids) if ids else _("Nothing is selected."), "info")
+            return render_template(
+                "listings/all.html", listing=self, view=self.view, action=action, matching=self.count()
+            )
+        if action.leads and ids:
+            return redirect(action.leads(ids))
+        flash(action.on(ids) if action.on and ids else _("Nothing is selected."), "info")
         return redirect(self.view.url())
-
-    def _fitting(self, action: Action) -> list[int]:
-        """The ids of all rows that match and that the action is meant for, in the list's order."""
-        return [row.id for read in self.every_page() for row in read() if action.fits(row)]
 
     def every_page(self) -> Iterator[Callable[[], Sequence[Any]]]:
         """All the rows that match, in the list's order: each step reads some when it is called."""
@@ -88,10 +122,10 @@ class Listing:
             nonlocal window
             assert window is not None
             found = self.rows_in(window)
-            rows = found[: window.rows]
+            page = found[: window.rows]
             more = len(found) > window.rows
-            window = Window(window.sort, self.key_of(rows[-1]), rows=window.rows) if more else None
-            return rows
+            window = Window(window.sort, self.key_of(page[-1]), rows=window.rows) if more else None
+            return page
 
         while window is not None:
             yield read

@@ -1,8 +1,8 @@
-"""What a user has chosen for the lists he reads."""
+"""What users have chosen for the lists they read."""
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -16,3 +16,24 @@ class ListColumns(db.Model):
     endpoint: Mapped[str] = mapped_column(primary_key=True)  # of the page that shows the list
     tenant_id: Mapped[int] = mapped_column(ForeignKey("tenant.id"))
     shown: Mapped[list[str]] = mapped_column(ARRAY(String))
+
+
+class ListView(db.Model):
+    """A list's address under a name: its filters, its order and its columns stand in the query."""
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    tenant_id: Mapped[int] = mapped_column(ForeignKey("tenant.id"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("app_user.id", ondelete="CASCADE"))
+    path: Mapped[str]  # of the list
+    query: Mapped[str]  # what follows the question mark, as the list writes it
+    name: Mapped[str]
+    shared: Mapped[bool]  # with everybody of the tenant
+
+    @property
+    def address(self) -> str:
+        return f"{self.path}?{self.query}"
+
+    __table_args__ = (
+        Index("uq_list_view_name", "user_id", "path", text("lower(name)"), unique=True),
+        Index("ix_list_view_path", "tenant_id", "path"),
+    )

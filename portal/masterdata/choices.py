@@ -9,13 +9,17 @@ from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_login import current_user
 
 from portal.extensions import db
-from portal.lists import SMALL_ID
+from portal.listings.records import records
+from portal.lists import SMALL_ID, Sort
 from portal.masterdata import service
 from portal.masterdata.blueprint import bp
+from portal.masterdata.columns import of_choices
 from portal.masterdata.forms import ChoiceForm
 from portal.masterdata.models import Choice, PaymentMethod, PaymentTerms, ShippingMethod
+from portal.presentation import address_of
 from portal.tenants.access import require
 from portal.tenants.models import Role
 
@@ -76,8 +80,18 @@ def _pages_of(kind: Kind) -> Blueprint:
 
     @pages.get("/")
     def index() -> ResponseReturnValue:
-        records, uses = service.records(kind.model), service.uses(kind.model)
-        return render_template("masterdata/choices.html", kind=kind, records=records, uses=uses)
+        model, new = kind.model, kind.url("new") if current_user.may(Role.ADMIN) else None
+        listing = records(
+            str(kind.title),
+            f"masterdata.{kind.name}.index",
+            model,
+            of_choices(service.uses(model)),
+            (Sort("name", (model.name,)),),
+            (model.name,),
+            address_of(f"masterdata.{kind.name}.show") if new else None,
+        )
+        nothing = (kind.none, kind.purpose, new, kind.new, kind.icon)
+        return listing.answer("masterdata/choices.html", "listings/_plain.html", kind=kind, nothing=nothing)
 
     @pages.get("/new")
     def new() -> ResponseReturnValue:

@@ -63,12 +63,6 @@ def counts() -> dict[str, int | None]:
     return dict(zip((model.__tablename__ for model in models), counted, strict=True))
 
 
-def records(model: type[Choice]) -> Sequence[Choice]:
-    """All records of a kind by name, also those that are switched off."""
-    found: Sequence[Choice] = db.session.scalars(select(model).order_by(model.name)).all()
-    return found
-
-
 def offered(model: type[Choice], *kept: int | None) -> Sequence[Choice]:
     """The records of a kind that may be chosen, by name. `kept` stays where it is used, though it be switched off."""
     found: Sequence[Choice] = db.session.scalars(
@@ -115,12 +109,6 @@ def uses(model: type[Choice]) -> Mapping[int, list[str]]:
     newest = select(column).order_by(Document.ordered_at.desc(), Document.id.desc()).limit(RECENT).subquery()
     for id in db.session.scalars(select(newest.c[0]).distinct().where(newest.c[0].is_not(None))):
         found[id].append(_("documents"))
-    return found
-
-
-def codes() -> Sequence[TaxCode]:
-    """The tenant's tax codes, also those that are switched off."""
-    found: Sequence[TaxCode] = db.session.scalars(select(TaxCode).order_by(TaxCode.code)).all()
     return found
 
 

@@ -10,19 +10,23 @@ from flask.typing import ResponseReturnValue
 from flask_babel import get_timezone
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_login import current_user
 from htmx_flask import request
 from wtforms import SelectField
 
 from portal.documents.trial import Trial, try_out_all
 from portal.extensions import db
-from portal.lists import SMALL_ID, Filter, View, page_of
+from portal.listings.records import records
+from portal.lists import SMALL_ID, Filter, Sort, View, page_of
 from portal.masterdata import eu_rates, rates, service
 from portal.masterdata.blueprint import bp
+from portal.masterdata.columns import of_codes
 from portal.masterdata.countries import by_name, country_name, is_country
 from portal.masterdata.forms import TAX_CLASSES, CodeForm, RateForm, SettingsForm
 from portal.masterdata.models import TaxCode, TaxRate, TaxSettings
 from portal.masterdata.periods import Difference, Step
 from portal.masterdata.territories import NORTHERN_IRELAND
+from portal.presentation import address_of
 from portal.tenants.access import require
 from portal.tenants.models import Role
 from portal.typed import choices
@@ -35,7 +39,22 @@ FILTERS = (Filter("country", _l("Country"), lambda typed: typed if is_country(ty
 
 @bp.get("/tax-codes/")
 def codes() -> ResponseReturnValue:
-    return render_template("masterdata/codes.html", codes=service.codes(), uses=service.code_uses())
+    new = url_for("masterdata.new_code") if current_user.may(Role.ADMIN) else None
+    listing = records(
+        _("Tax codes"),
+        "masterdata.codes",
+        TaxCode,
+        of_codes(service.code_uses()),
+        (Sort("code", (TaxCode.code,)), Sort("name", (TaxCode.name, TaxCode.id))),
+        (TaxCode.code, TaxCode.name),
+        address_of("masterdata.show_code") if new else None,
+    )
+    purpose = _("A tax code is what your bookkeeping calls a tax; each tax rate has one.")
+    return listing.answer(
+        "masterdata/codes.html",
+        "listings/_plain.html",
+        nothing=(_("No tax code yet"), purpose, new, _("New tax code"), "list-check"),
+    )
 
 
 @bp.get("/tax-codes/new")

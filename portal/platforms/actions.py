@@ -19,6 +19,7 @@ from portal.documents.models import Document, HeldOrder
 from portal.errors import Refused
 from portal.extensions import db
 from portal.held import service as held
+from portal.held.listing import Wanted, these
 from portal.platforms import service
 from portal.platforms.models import Platform
 from portal.sentences import sentence
@@ -81,14 +82,20 @@ def refresh(platform: Platform, arguments: Mapping[str, Any]) -> Outcome:
 
 
 def retry_held(platform: Platform, arguments: Mapping[str, Any]) -> Outcome:
-    """Try the platform's held orders again."""
+    """Try the platform's held orders again: all, or those of one `cause`, `about` one thing, which a person mended."""
+    wanted = Wanted(cause=arguments.get("cause"), about=arguments.get("about"))
     made: list[tuple[Made, int]] = []
-    last = 0
-    query = select(HeldOrder.id).where(HeldOrder.platform_id == platform.id).order_by(HeldOrder.id).limit(PORTION)
+    still, last = 0, 0
+    query = these(select(HeldOrder.id).where(HeldOrder.platform_id == platform.id), wanted)
+    query = query.order_by(HeldOrder.id).limit(PORTION)
     while ids := db.session.scalars(query.where(HeldOrder.id > last)).all():
-        made += ((Made.DOCUMENT, document) for document in held.retry_these(ids).documents)
+        outcome = held.retry_these(ids)
+        made += ((Made.DOCUMENT, document) for document in outcome.documents)
+        still += outcome.held
         db.session.commit()
         last = ids[-1]
+    if still and wanted.cause is not None:  # who mended a cause wants to know; else it is nothing new
+        return Outcome(len(made), warnings=[sentence("%(held)s of the orders are held still.", held=still)], made=made)
     return Outcome(len(made), made=made)
 
 

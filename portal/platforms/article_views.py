@@ -34,8 +34,9 @@ FIELDS = {"number": _l("Article number")}
 
 @bp.get("")
 def index(id: int) -> ResponseReturnValue:
+    """The assignments, and a form for one more; ?sku= is one that asks for an article."""
     platform = _platform(id)
-    return _index_page(platform, _form(platform, formdata=None))
+    return _index_page(platform, _form(platform, formdata=None, sku=one_line(request.args.get("sku"))))
 
 
 @bp.post("")

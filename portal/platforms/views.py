@@ -19,6 +19,7 @@ from sqlalchemy.orm import joinedload
 from portal.credentials.models import Credential
 from portal.errors import Refused, Unavailable
 from portal.extensions import db
+from portal.listings.actions import area_actions
 from portal.listings.listing import Listing
 from portal.lists import SMALL_ID, View
 from portal.platforms import creation, importing, listing, service
@@ -60,8 +61,22 @@ RETURNS = {
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
+    return _listing().answer(
+        "platforms/index.html",
+        "platforms/_table.html",
+        has_credential=db.session.scalar(select(Credential.id).limit(1)) is not None,
+    )
+
+
+@bp.post("/selection")
+def act() -> ResponseReturnValue:
+    """On to the area actions, with the ticked platforms or with all."""
+    return _listing().act()
+
+
+def _listing() -> Listing:
     opens = address_of("platforms.show")
-    listing_ = Listing(
+    return Listing(
         _("Platforms"),
         View.of_request("platforms.index", lambda values: (listing.BY_NUMBER,)),
         COLUMNS,
@@ -69,11 +84,8 @@ def index() -> ResponseReturnValue:
         lambda platform: (platform.number,),
         listing.count,
         lambda platform: opens(platform.id),
-    )
-    return listing_.answer(
-        "platforms/index.html",
-        "platforms/_table.html",
-        has_credential=db.session.scalar(select(Credential.id).limit(1)) is not None,
+        (area_actions("platforms"),),
+        "platforms.act",
     )
 
 

@@ -8,7 +8,7 @@ from flask_babel import lazy_gettext as _l
 from markupsafe import Markup
 
 from portal.listings.columns import Column
-from portal.presentation import ago, state, word_of
+from portal.presentation import ago, beneath, state, word_of
 from portal.sentences import say
 
 
@@ -17,9 +17,8 @@ def _document(row: Any) -> str:
 
 
 def _report(row: Any) -> Markup:
-    problem = Markup('<br><span class="text-secondary">{}</span>').format(say(row.problem)) if row.problem else ""
     at = row.confirmed_at or row.sent_at or row.created_at
-    return Markup("<span>") + state(row.state) + " " + ago(at) + problem + Markup("</span>")
+    return Markup(f"<span>{state(row.state)} {ago(at)}{beneath(row.problem)}</span>")  # noqa: S704 - escaped
 
 
 COLUMNS = (

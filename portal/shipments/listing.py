@@ -5,7 +5,7 @@ The index behind it is (tenant, state, id): each state is one short scan, and th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Integer, any_, literal, literal_column, select, union_all
@@ -41,9 +41,9 @@ COLUMNS = (
 )
 
 
-def rows(state: MessageState | None, found: Sequence[int] | None, window: Window) -> Sequence[Any]:
-    """The status messages of one window; `found` are the ids that were looked up, None where none were."""
-    scans = [scan for each in _states(state) if (scan := _scan(each, found, window)) is not None]
+def rows(states: Collection[MessageState], found: Sequence[int] | None, window: Window) -> Sequence[Any]:
+    """The messages of these states in one window; `found` are the ids that were looked up, None where none were."""
+    scans = [scan for each in states if (scan := _scan(each, found, window)) is not None]
     if not scans:
         return []
     merged = _merged(scans).subquery("merged")
@@ -57,11 +57,11 @@ def rows(state: MessageState | None, found: Sequence[int] | None, window: Window
     return db.session.execute(window.ordered(query, (keys.c.urgent, Shipment.id))).all()
 
 
-def count(state: MessageState | None, found: Sequence[int] | None) -> int | None:
+def count(states: Collection[MessageState], found: Sequence[int] | None) -> int | None:
     """How many these are, None if more than a list counts."""
     everything = Window(FAILED_FIRST, rows=1_000)
-    scans = [scan for each in _states(state) if (scan := _scan(each, found, everything)) is not None]
-    return count_up_to(select(_merged(scans).subquery()))
+    scans = [scan for each in states if (scan := _scan(each, found, everything)) is not None]
+    return count_up_to(select(_merged(scans).subquery())) if scans else 0
 
 
 def looked_up(search: str, actions_id: int | None) -> list[int] | None:
@@ -75,10 +75,6 @@ def looked_up(search: str, actions_id: int | None) -> list[int] | None:
 def key_of(row: Any, sort: Sort) -> tuple[Any, ...]:
     """Where a row stands in the list."""
     return (row.urgent, row.id)
-
-
-def _states(state: MessageState | None) -> tuple[MessageState, ...]:
-    return tuple(MessageState) if state is None else (state,)
 
 
 def _scan(state: MessageState, found: Sequence[int] | None, window: Window) -> Any | None:

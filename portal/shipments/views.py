@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, flash, redirect, render_template, url_for
@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
+from flask_login import current_user
 
 from portal.documents import detail
 from portal.documents.models import Document
@@ -18,9 +19,11 @@ from portal.extensions import db
 from portal.http import not_found
 from portal.listings.actions import Action
 from portal.listings.listing import Listing
-from portal.lists import ID, SMALL_ID, Filter, View, parse_id
+from portal.listings.records import records
+from portal.lists import ID, SMALL_ID, Filter, Sort, View, parse_id
 from portal.presentation import address_of
 from portal.shipments import carriers, listing, service, tracking
+from portal.shipments.carrier_columns import COLUMNS as CARRIER_COLUMNS
 from portal.shipments.carriers import CarrierInUse
 from portal.shipments.columns import COLUMNS
 from portal.shipments.forms import CarrierForm, RetryForm, ShipmentForm
@@ -56,9 +59,9 @@ REPORT_AGAIN = Action(
     _l("Report again"),
     "send",
     service.MOST_AT_ONCE,
-    _report_again,
     _l("Reports that failed are sent again as they are."),
-    lambda row: row.state == MessageState.FAILED,
+    _report_again,
+    fits=lambda row: row.state == MessageState.FAILED,
 )
 
 
@@ -70,21 +73,22 @@ def index() -> ResponseReturnValue:
 @bp.post("/selection")
 def act() -> ResponseReturnValue:
     """Report the ticked parcels again, or all that match and failed."""
-    return _listing().act()
+    return _listing({MessageState.FAILED}).act()
 
 
-def _listing() -> Listing:
+def _listing(of: Collection[MessageState] = tuple(MessageState)) -> Listing:
+    """The list, of messages in these states."""
     view = View.of_request("shipments.index", lambda values: (listing.FAILED_FIRST,), FILTERS)
-    state = MessageState(view.get("state")) if view.get("state") else None
+    states = [state for state in of if view.get("state") in (None, state)]
     found = listing.looked_up(view.get("q") or "", view.get("actions"))
     opens = address_of("documents.show")
     return Listing(
         _("Parcels"),
         view,
         COLUMNS,
-        lambda window: listing.rows(state, found, window),
+        lambda window: listing.rows(states, found, window),
         lambda row: listing.key_of(row, view.sort),
-        lambda: listing.count(state, found),
+        lambda: listing.count(states, found),
         lambda row: opens(row.document_id),
         (REPORT_AGAIN,),
         "shipments.act",
@@ -142,7 +146,22 @@ def retry(id: int) -> ResponseReturnValue:
 
 @bp.get("/carriers")
 def list_carriers() -> ResponseReturnValue:
-    return render_template("shipments/carriers.html", carriers=carriers.all_carriers())
+    new = url_for("shipments.new_carrier") if current_user.may(Role.ADMIN) else None
+    listing_ = records(
+        _("Carriers"),
+        "shipments.list_carriers",
+        Carrier,
+        CARRIER_COLUMNS,
+        (Sort("name", (Carrier.name,)), Sort("code", (Carrier.marketplace_code, Carrier.id))),
+        (Carrier.name, Carrier.marketplace_code),
+        address_of("shipments.edit_carrier") if new else None,
+    )
+    needed = _("A parcel needs a carrier that the marketplace knows.")
+    return listing_.answer(
+        "shipments/carriers.html",
+        "listings/_plain.html",
+        nothing=(_("No carrier yet"), needed, new, _("New carrier"), "truck"),
+    )
 
 
 @bp.route("/carriers/new", methods=["GET", "POST"])

@@ -79,9 +79,9 @@ def time_zone() -> str | None:
 
 def reader() -> Reader:
     """For whom this page is written: looked up once, since a list asks for it at each of its cells."""
-    if "reader" not in g:
-        g.reader = Reader(str(get_locale()), get_timezone(), get_translations())
-    found: Reader = g.reader
+    found: Reader | None = g.get("reader")
+    if found is None:
+        found = g.reader = Reader(str(get_locale()), get_timezone(), get_translations())
     return found
 
 

@@ -43,6 +43,7 @@ PAGES = {
     "ask-unknown": "/documents/ask?order_id=028-0000000-0000000",
     "held": "/held/",
     "held-order": "/held/{held}",
+    "view-new": "/lists/views/new?address=/documents/%3Fstate=open",
     "shipments": "/shipments/",
     "carriers": "/shipments/carriers",
     "carrier": "/shipments/carriers/{carrier}",

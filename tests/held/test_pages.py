@@ -10,7 +10,7 @@ from sqlalchemy import select
 from portal.documents import intake
 from portal.documents.models import HeldOrder
 from portal.extensions import db
-from portal.held import listing, service
+from portal.held import listing
 from portal.held.views import LONGEST_PAYLOAD, readable
 from portal.order import Status
 from portal.platforms.models import Platform
@@ -175,9 +175,3 @@ class TestRetry:
 
     def test_with_nothing_held_it_says_so(self, desk):
         assert "0 orders are documents now; 0 are held still." in desk.do("/held/retry").words
-
-    def test_one_click_tries_no_more_than_a_request_can_bear(self, desk, monkeypatch):
-        put_aside(desk, *(an_order(f"028-{n}") for n in range(4)))
-        monkeypatch.setattr(service, "MOST_AT_ONCE", 3)
-        desk.do("/held/retry")
-        assert (len(desk.documents()), len(desk.held())) == (3, 1)

@@ -53,6 +53,7 @@ SENSIBLE: dict[str, Any] = {
     "held_order.component": None,
     "held_order.order_id": "{term}-held",
     "intake_page.collections": {},
+    "list_view.shared": True,  # of another user than the one who looks
     "number_range.purpose": "address",
     "number_skip.year": None,
     "platform.marketplaces": "DE",

@@ -43,6 +43,7 @@ KINDS = {
     ("tasks", "id"): "task",
     ("runs", "id"): "task_run",
     ("users", "id"): "app_user",
+    ("views", "id"): "list_view",
 }
 # Of the cloud's API, with the column that holds what stands in the address.
 CLOUD_KINDS = {
@@ -199,6 +200,12 @@ EXPORTED = [
     "/platforms/",
     "/credentials/",
     "/jobs/",
+    "/addresses/statuses",
+    "/addresses/merges",
+    "/shipments/carriers",
+    "/masterdata/payment-methods/",
+    "/masterdata/tax-codes/",
+    "/actions/schemas",
 ]
 
 

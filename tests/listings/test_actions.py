@@ -118,6 +118,36 @@ class TestReports:
         assert not page.all("input", name="id") and "Report again" not in page.words
 
 
+class TestAreaActions:
+    @pytest.fixture
+    def ids(self, desk):
+        desk.take(*(an_order(f"028-{n}") for n in range(3)))
+        return {order: document.id for order, document in desk.documents().items()}
+
+    def go_on(self, desk, query="", **form):
+        """The first step of the assistant, where that is where it leads."""
+        return desk.do(f"/documents/selection{query}", action="area", **form)
+
+    def test_what_was_ticked_is_what_the_assistant_asks_about(self, desk, ids):
+        page = self.go_on(desk, id=[ids["028-0"], ids["028-2"]])
+        assert page.one("h1").words == "Area actions: Documents"
+        assert page.fields["kind"] == "selection" and "What was selected (2)" in page.words
+
+    def test_all_without_a_filter_are_all_there_will_be(self, desk, ids):
+        assert self.go_on(desk, all="1").fields["kind"] == "all"
+
+    def test_all_that_match_are_counted_and_then_selected(self, desk, ids):
+        page = desk.send("/documents/selection?q=028-1", 200, action="area", all="1")
+        assert "1 row matches." in page.words
+        page = self.go_on(desk, "?q=028-1", all="1", seen="1")
+        assert [box.attributes["value"] for box in page.all("input", name="ids")] == [str(ids["028-1"])]
+
+    def test_platforms_lead_there_too(self, desk):
+        id = desk.platform().id
+        page = desk.do("/platforms/selection", action="area", id=[id])
+        assert page.fields["kind"] == "selection"
+
+
 def test_what_is_no_id_is_passed_over():
     typed = ["1", "x", "", "-1", "0", "²", "9" * 30, "1", "2", "3"]
     assert ids_of(typed, 2) == [1, 2]

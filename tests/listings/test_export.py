@@ -130,19 +130,6 @@ def test_a_kind_that_there_is_not_is_the_page(desk):
     assert desk.browser.get("/held/?export=exe").mimetype == "text/html"
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/documents/", "/held/", "/shipments/", "/addresses/", "/platforms/", "/credentials/", "/jobs/"],
-)
-def test_every_list_is_exported_as_it_is_headed(desk, path):
-    desk.take(an_order("028-1"), an_order("028-2", total=None))
-    page = desk.open(path)
-    shown = [head.words for head in page.all("th", scope="col")]
-    for lines in (as_csv(desk, path), as_xlsx(desk, path)):
-        assert [label for label in lines[0] if label in shown] == shown or not page.rows
-        assert len(lines) == 1 + len(page.rows)
-
-
 def test_what_a_sheet_cannot_hold_goes_on_the_next(app, make_tenant, as_tenant, monkeypatch):
     monkeypatch.setattr(export, "SHEET_ROWS", 3)
     with as_tenant(make_tenant()), app.test_request_context():

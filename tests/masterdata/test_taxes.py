@@ -62,7 +62,9 @@ def swiss(desk):
 class TestCodes:
     def test_a_new_one_stands_in_the_list(self, desk):
         page = desk.do("/masterdata/tax-codes/new", code=" UST 19 ", name="Umsatzsteuer", active="y")
-        assert ["UST 19", "Umsatzsteuer", "Active", "–"] in page.rows
+        assert page.one("h1").words == "Tax codes"
+        page = desk.open("/masterdata/tax-codes/", q="ust 19")
+        assert page.rows == [["UST 19", "Umsatzsteuer", "Active", "–"]]
 
     @pytest.mark.parametrize(
         ("code", "said"),
@@ -225,7 +227,7 @@ class TestRates:
 
     def test_a_clerk_looks_and_an_administrator_changes(self, clerk):
         assert len(clerk.open("/masterdata/tax-rates/").rows) == 50
-        assert len(clerk.open("/masterdata/tax-codes/").rows) > 50
+        assert len(clerk.open("/masterdata/tax-codes/").rows) == 50
         with clerk.inside():
             rate, code = db.session.scalars(select(TaxRate.id)).first(), db.session.scalars(select(TaxCode.id)).first()
         for kind, id in (("tax-rates", rate), ("tax-codes", code)):
