@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import func, select, text
 
+from jobs.queues import WORK, Job, lost
 from jobs.report import report_shipment
 from portal.credentials.models import Credential
 from portal.documents.models import Document, State
-from portal.extensions import db, redis
+from portal.extensions import db
 from portal.scope import tenant
 from portal.shipments import parcel, service
 from portal.shipments.models import MessageState, Shipment, ShipmentItem
@@ -73,10 +74,10 @@ class TestBooking:
     def test_the_report_is_queued_after_the_commit_and_not_before(self, merchant):
         document = a_document(merchant)
         shipment = service.ship(document, a_carrier(), NUMBER, datetime.now(UTC), {1: 1})
-        mark = f"kontor:queued:jobs.report.report_shipment:{merchant.tenant_id},{shipment.id}"
-        assert not redis().exists(mark)
+        job = Job("jobs.report.report_shipment", (merchant.tenant_id, shipment.id))
+        assert lost([(job, WORK)]) == [True]
         db.session.commit()
-        assert redis().exists(mark)
+        assert lost([(job, WORK)]) == [False]
 
     def test_the_scheduler_finds_a_parcel_whose_job_was_lost(self, merchant):
         shipment = ship(a_document(merchant))

@@ -11,12 +11,13 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 import pytest
 import requests
 
+from jobs.queues import WORK, Job, lost
 from portal.cloud import consents
 from portal.cloud.accounts import hash_of
 from portal.cloud.connect import COOKIE
 from portal.cloud.models import CloudEvent, Consent
 from portal.cloud.outcomes import WORDS, Outcome
-from portal.extensions import db, redis
+from portal.extensions import db
 from portal.secrets import unseal
 from tests.cloud.api.caller import DE, Caller, is_problem, row_of
 from tests.sandbox.client import CLIENT_SECRET, Sandbox
@@ -135,8 +136,8 @@ def test_the_permission_is_sealed_and_works(caller, platform, start, browser, am
 def test_collecting_begins_at_once(caller, platform, start, browser, seller):
     browser.get(browser.consent(start(), seller))
     with caller.rows():
-        mark = f"kontor:queued:jobs.collect.collect_orders:{caller.account_id},{row_of(platform).id}"
-        assert redis().exists(mark)
+        job = Job("jobs.collect.collect_orders", (caller.account_id, row_of(platform).id))
+        assert lost([(job, WORK)]) == [False]
 
 
 def test_the_account_is_told(caller, platform, start, browser, seller):

@@ -15,6 +15,7 @@ import requests
 from sqlalchemy import text
 
 from jobs.outbox import deliver_event, send_message
+from jobs.queues import WORK, Job, lost
 from portal import secrets
 from portal.automation.models import Run
 from portal.cloud import events, outbox
@@ -97,7 +98,7 @@ def test_an_event_without_a_key_names_none(caller, platform, receiver):
 def test_an_event_is_queued_when_it_is_noted(caller, app, platform):
     tell(caller, platform)
     with app.app_context():
-        assert redis().exists(f"kontor:queued:jobs.outbox.deliver_event:{caller.account_id},{rows(caller)[0]['id']}")
+        assert lost([(Job("jobs.outbox.deliver_event", (caller.account_id, rows(caller)[0]["id"])), WORK)]) == [False]
 
 
 @pytest.mark.parametrize("status", [200, 202, 204, 299])
@@ -193,7 +194,6 @@ def test_the_scheduler_finds_an_event_whose_job_got_lost(caller, app, platform):
 
 def test_once_an_hour_what_is_settled_and_old_is_dropped(caller, app, platform):
     from jobs import scheduler
-    from portal.extensions import redis
 
     def tidy():
         with app.app_context():

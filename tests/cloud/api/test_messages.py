@@ -6,9 +6,10 @@ import threading
 
 import pytest
 
+from jobs.queues import WORK, Job, lost
 from portal.cloud import outbox
 from portal.cloud.models import OutboxState, StatusMessage
-from portal.extensions import db, redis
+from portal.extensions import db
 from portal.order import Status
 from tests.cloud.api.caller import ORDER, a_package, an_order, is_problem
 
@@ -54,7 +55,7 @@ def test_a_message_is_taken_in_and_queued(caller, platform):
     }
     with caller.rows():
         id = outbox.find(KEY).id
-        assert redis().exists(f"kontor:queued:jobs.outbox.send_message:{caller.account_id},{id}")
+        assert lost([(Job("jobs.outbox.send_message", (caller.account_id, id)), WORK)]) == [False]
 
 
 def test_what_is_kept_is_what_was_sent(caller, platform):

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from jobs.queues import WORK, Job, lost
 from portal.cloud.models import CloudPlatform, InboxOrder
 from portal.cloud.platforms import REFERENCE_LETTERS
-from portal.extensions import db, redis
+from portal.extensions import db
 from tests.cloud.api.caller import DE, an_order, is_problem, row_of
 
 FR = "A13V1IB3VIYZZH"
@@ -243,7 +244,7 @@ def test_collecting_now_is_due_and_queued(caller, app):
     with caller.rows():
         row = row_of(reference)
         assert row.next_collect_at is not None
-        assert redis().exists(f"kontor:queued:jobs.collect.collect_orders:{caller.account_id},{row.id}")
+        assert lost([(Job("jobs.collect.collect_orders", (caller.account_id, row.id)), WORK)]) == [False]
 
 
 def test_collecting_now_can_look_back_by_days(caller):
