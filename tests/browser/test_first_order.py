@@ -42,7 +42,7 @@ def test_an_order_becomes_a_document_and_its_tracking_number_goes_back(
 
     page.keyboard.press("j")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name=re.compile("Order A0000001"))).to_be_visible()
+    expect(page.get_by_role("heading", name=re.compile("Sales order A0000001"))).to_be_visible()
     expect(page.get_by_text(order_id).first).to_be_visible()
 
     # A refused form keeps what was typed.

@@ -132,7 +132,7 @@ class TestRetry:
         put_aside(desk, an_order(ORDER))
         page = desk.do(f"/held/{desk.held()[ORDER].id}/retry")
         document = desk.documents()[ORDER]
-        assert page.one("h1").words == f"Order {document.number}"
+        assert page.one("h1").words == f"Sales order {document.number}"
         assert f"Order {ORDER} is a document now." in page.words
         assert desk.held() == {}
 
