@@ -124,7 +124,7 @@ class TestRanges:
         assert "The number range “Sales orders” has 100 numbers left" in desk.open("/").words
         desk.do(path, prefix="R", digits="4", next_number="1", last_number="1")
         desk.take(an_order("028-1"), an_order("028-2", buyer_reference="another"))
-        assert "The number range “Orders” has 0 numbers left" in desk.open("/").words
+        assert "The number range “Sales orders” has 0 numbers left" in desk.open("/").words
         assert "No number left" in desk.open("/held/").words
 
 
