@@ -101,6 +101,8 @@ def vat_country(country: str, postal_code: str) -> str | None:
 
 def _written(country: str, postal_code: str) -> str:
     """The postcode alone, of “D-27498”, “es 35 001” or “bt1 1aa”; empty where it cannot be one."""
+    if len(postal_code) == DIGITS and postal_code.isascii() and postal_code.isdigit():  # as nearly all are written
+        return postal_code
     plain = "".join(letter for letter in postal_code.upper() if letter.isascii() and letter.isalnum())
     if country == "GB":
         return plain
