@@ -23,7 +23,6 @@ from sqlalchemy import (
     Integer,
     String,
     any_,
-    exists,
     func,
     literal,
     literal_column,
@@ -35,7 +34,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from portal.addresses.models import Address, NumberRange
+from portal.addresses.models import Address, NumberRange, Purpose
 from portal.automation import made
 from portal.documents.models import SHIP_BY_OR_LAST, TO_SHIP, Document, State
 from portal.extensions import db
@@ -168,9 +167,17 @@ def types_in_use() -> list[DocumentType]:
 
     What is there the ledgers of their numbers tell at once, by two indexes; none is by type alone.
     """
-    borne = select(Document.id).where(Document.number_range_id == NumberRange.id).correlate(NumberRange)
-    plain, yearly = borne.where(Document.number_year.is_(None)), borne.where(Document.number_year.is_not(None))
-    drawn = select(type_coerce(NumberRange.purpose, String)).where(or_(exists(plain), exists(yearly)))
+    borne = select(Document.id).where(Document.number_range_id == NumberRange.id).correlate(NumberRange).limit(1)
+    # The lowest number of each: without an order the planner would read through all documents for a type of none.
+    plain = borne.where(Document.number_year.is_(None)).order_by(Document.number_value, Document.id)
+    yearly = borne.where(Document.number_year.is_not(None)).order_by(
+        Document.number_year, Document.number_value, Document.id
+    )
+    drawn = (
+        select(type_coerce(NumberRange.purpose, String))
+        .where(NumberRange.purpose != Purpose.ADDRESS)
+        .where(func.coalesce(plain.scalar_subquery(), yearly.scalar_subquery()).is_not(None))
+    )
     chosen = select(type_coerce(Platform.document_type, String))
     found = set(db.session.scalars(drawn.union(chosen)))
     return [type for type in DocumentType if type.value in found]
