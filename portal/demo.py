@@ -130,8 +130,9 @@ def _set_up(platform: Platform) -> None:
     """What a merchant does besides: test the credential, and let tasks fetch and upload from now on."""
     if platform.credential.tested_at is None:
         credentials.test(platform.credential)
-    for preset in setup.PRESETS:
-        setup.automate(platform, preset)
+    with force_locale(_language()):
+        for preset in setup.PRESETS:
+            setup.automate(platform, preset)
     db.session.commit()
 
 

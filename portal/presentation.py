@@ -136,7 +136,7 @@ CAUSES = {
     "event": _l("Event of the cloud"),
     "action": _l("Area action"),
 }
-TASK_CAUSES = {"schedule": _l("Schedule"), "person": _l("Run now")}
+TASK_CAUSES = {"schedule": _l("Schedule"), "person": _l("A person")}
 
 
 @dataclass(frozen=True)
