@@ -41,7 +41,6 @@ forks = multiprocessing.get_context("fork")
 class Found:
     """A service as the database knows it."""
 
-    tenant_id: int
     service_id: int
     active: bool
     workers: int
@@ -116,9 +115,10 @@ class _Pool:
                 self._look_at(name, kept)
             self._unwanted = [kept for kept in self._unwanted if kept.process and kept.process.is_alive()]
             time.sleep(LOOK_EVERY)
-        for kept in self._unwanted + list(self._kept.values()):
+        left = [*self._unwanted, *self._kept.values()]
+        for kept in left:
             _end(kept)
-        for kept in self._unwanted + list(self._kept.values()):
+        for kept in left:
             if kept.process is not None:
                 kept.process.join()
 

@@ -160,14 +160,20 @@ def clear(name: str) -> None:
     turns.clear(redis(), name)
 
 
-def workers(names: Sequence[str] | None = None) -> dict[str, list[WorkerSeen]]:
-    """The workers that live, by the queue they serve; those of all queues where none are named."""
+def workers(names: Sequence[str]) -> dict[str, list[WorkerSeen]]:
+    """The workers of these queues that live, by the queue they serve."""
     found: dict[str, list[WorkerSeen]] = {}
     for worker in Worker.all(connection=redis(), serializer=JSONSerializer):
         for name in worker.queue_names():
-            if names is None or name in names:
+            if name in names:
                 found.setdefault(name, []).append(_seen(worker))
     return found
+
+
+def served() -> set[str]:
+    """The queues that a living worker serves."""
+    found = Worker.all(connection=redis(), serializer=JSONSerializer)
+    return {name for worker in found for name in worker.queue_names()}
 
 
 def end_workers(name: str) -> None:

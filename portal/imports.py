@@ -25,7 +25,7 @@ from wtforms import BooleanField, FileField, HiddenField, TextAreaField
 from portal.csv_files import MOST_BYTES, Column, Unreadable, decoded, read
 from portal.errors import Refused
 from portal.extensions import redis
-from portal.lists import Filter, Sort, View, Window, page_of
+from portal.lists import Filter, Sort, View, Window, one_of, page_of
 from portal.scope import current_tenant_id
 from portal.sentences import Sentence, sentence
 from portal.typed import Form
@@ -52,9 +52,7 @@ OUTCOMES = {
     Outcome.SAME: ("off", _l("The same")),
     Outcome.PROBLEM: ("attention", _l("Problem")),
 }
-SHOWN = Filter(
-    "show", _l("Lines"), lambda typed: typed if typed in set(Outcome) else None, lambda outcome: OUTCOMES[outcome][1]
-)
+SHOWN = Filter("show", _l("Lines"), one_of(OUTCOMES), lambda outcome: OUTCOMES[outcome][1])
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Self
@@ -253,7 +253,23 @@ def counted(statement: Query, most: int) -> list[int | None]:
 
 def parse_id(typed: str) -> int | None:
     """A row's id in an address, None for what is none."""
-    return int(typed) if typed.isdecimal() and typed.isascii() and len(typed) < 19 else None
+    id = int(typed) if typed.isdecimal() and typed.isascii() and len(typed) < 20 else None
+    return id if id is not None and id <= BIGGEST_INT else None
+
+
+def one_of(values: Container[str]) -> Callable[[str], str | None]:
+    """What parses a filter that has just these values."""
+    return lambda typed: typed if typed in values else None
+
+
+def id_among(ids: Container[int]) -> Callable[[str], int | None]:
+    """What parses a filter by one of these ids."""
+
+    def parse(typed: str) -> int | None:
+        id = parse_id(typed)
+        return id if id is not None and id in ids else None
+
+    return parse
 
 
 def prefix(column: Column, start: str) -> ColumnElement[bool]:

@@ -43,9 +43,9 @@ def upgrade() -> None:
     )
     look_past(
         "portal_services(wanted text, customer text)",
-        "TABLE (tenant_id int, service_id int, active boolean, workers int)",
+        "TABLE (service_id int, active boolean, workers int)",
         """
-        SELECT tenant_id, service.id, active, workers::int
+        SELECT service.id, active, workers::int
         FROM service JOIN tenant ON tenant.id = tenant_id
         WHERE (wanted IS NULL OR lower(service.name) = lower(wanted))
         AND (customer IS NULL OR customer_number = customer) ORDER BY service.id""",

@@ -7,10 +7,10 @@ from urllib.parse import quote_plus
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from portal.addresses.doubles import Pair
-from portal.listings.columns import Column, leading, posting
+from portal.listings.columns import Column, leading, link, posting
 from portal.presentation import address_of, ago, icon, number, tone
 
 
@@ -23,7 +23,7 @@ def of_pairs(may_merge: bool) -> tuple[Column, ...]:
             "older",
             _l("Older address"),
             lambda pair: pair.older.number,
-            lambda pair: _link(show(pair.older.id), pair.older.number),
+            lambda pair: link(show(pair.older.id), pair.older.number),
             classes="tabular",
         ),
         Column("alike", _l("Alike in"), lambda pair: alike[pair.alike_in_place]),
@@ -49,7 +49,7 @@ def of_merges(may_undo: bool) -> tuple[Column, ...]:
             "merged",
             _l("Merged address"),
             lambda row: _called(row.merged_number, row.merged_name),
-            lambda row: _link(show(row.merged_id), _called(row.merged_number, row.merged_name)),
+            lambda row: link(show(row.merged_id), _called(row.merged_number, row.merged_name)),
         ),
         Column(
             "documents",
@@ -84,7 +84,3 @@ def _place(pair: Pair) -> tuple[str | None, str | None]:
 
 def _called(number: str, name: str | None) -> str:
     return f"{number} · {name or '–'}"
-
-
-def _link(url: str, words: str) -> Markup:
-    return Markup(f'<a href="{url}">{escape(words)}</a>')  # noqa: S704 - escaped

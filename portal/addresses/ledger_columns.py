@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from portal.addresses.models import Purpose
 from portal.addresses.numbers import Numbering
-from portal.listings.columns import Column
+from portal.listings.columns import Column, link
 from portal.presentation import address_of, ago, tone
 
 
@@ -41,7 +41,7 @@ def columns(purpose: Purpose, numbering: Numbering) -> tuple[Column, ...]:
         name = row.customer or "–"
         if of_addresses:
             return name
-        return Markup(f'<a href="{address(row.address_id)}">{escape(name)}</a>')  # noqa: S704 - escaped
+        return link(address(row.address_id), name)
 
     drawn = Column("drawn", _l("Drawn"), lambda row: row.drawn_at, lambda row: ago(row.drawn_at))
     to = Column("to", _l("To"), last)

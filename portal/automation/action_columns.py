@@ -10,10 +10,11 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from markupsafe import Markup
 
+from portal.automation.columns import figure
 from portal.automation.models import ActionRun, Schema
 from portal.automation.registry import AREAS
 from portal.listings.columns import Column, posting
-from portal.presentation import address_of, ago, icon, number, state, word_of
+from portal.presentation import address_of, ago, icon, state, word_of
 
 # Which records a schema or a run means, in words.
 Words = Callable[[Any], str]
@@ -26,10 +27,10 @@ def of_runs(words: Words) -> tuple[Column, ...]:
         Column("schema", _l("Schema"), lambda run: run.schema.name if run.schema else "–"),
         Column("state", _l("State"), lambda run: word_of(run.state), lambda run: state(run.state)),
         Column("when", _l("When"), _when, lambda run: ago(_when(run))),
-        _figure("records", _l("Records"), lambda run: run.done),
-        _figure("processed", _l("Processed"), lambda run: run.processed),
-        _figure("warnings", _l("Warnings"), lambda run: run.warnings),
-        _figure("errors", _l("Errors"), lambda run: run.errors),
+        figure("records", _l("Records"), lambda run: run.done),
+        figure("processed", _l("Processed"), lambda run: run.processed),
+        figure("warnings", _l("Warnings"), lambda run: run.warnings),
+        figure("errors", _l("Errors"), lambda run: run.errors),
     )
 
 
@@ -49,10 +50,6 @@ def of_schemas(words: Words, may_remove: bool) -> tuple[Column, ...]:
         Column("changed", _l("Changed"), lambda schema: schema.changed_at, lambda schema: ago(schema.changed_at)),
         Column("buttons", _l("Actions"), None, buttons, fixed=True),
     )
-
-
-def _figure(name: str, label: object, value: Callable[[ActionRun], int]) -> Column:
-    return Column(name, label, value, lambda run: number(value(run)), classes="num")
 
 
 def _when(run: ActionRun) -> datetime:

@@ -21,7 +21,7 @@ from portal.automation.registry import AREAS
 from portal.extensions import db
 from portal.listings.listing import Listing
 from portal.listings.records import records
-from portal.lists import ID, SMALL_ID, Filter, Sort, View
+from portal.lists import ID, SMALL_ID, Filter, Sort, View, one_of
 from portal.presentation import address_of
 from portal.tenants.access import require, require_user
 from portal.tenants.models import Role
@@ -57,8 +57,8 @@ class Chosen:
 @bp.get("/")
 def index() -> ResponseReturnValue:
     filters = (
-        Filter("area", _l("Area"), lambda typed: typed if typed in AREAS else None, lambda name: AREAS[name].label),
-        Filter("state", _l("State"), lambda typed: typed if typed in STATES else None, lambda state: STATES[state]),
+        Filter("area", _l("Area"), one_of(AREAS), lambda name: AREAS[name].label),
+        Filter("state", _l("State"), one_of(STATES), lambda state: STATES[state]),
     )
     view = View.of_request("actions.index", lambda values: (listing.NEWEST_ACTIONS,), filters)
     area, state = view.get("area"), RunState(view.get("state")) if view.get("state") else None
@@ -72,7 +72,15 @@ def index() -> ResponseReturnValue:
         lambda: listing.count_actions(area, state),
         lambda run: opens(run.id),
     )
-    return listing_.answer("actions/index.html", "actions/_table.html", areas=AREAS, states=STATES)
+    where = _("Platforms and documents have a button AREA ACTIONS: it does something with many of them at once.")
+    return listing_.answer(
+        "actions/index.html",
+        "listings/_plain.html",
+        areas=AREAS,
+        states=STATES,
+        follows=True,
+        nothing=(_("No area actions yet"), where, url_for("platforms.index"), _("To the platforms"), "list-check"),
+    )
 
 
 @bp.get("/assistant/scope")

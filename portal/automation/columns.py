@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 
 from flask_babel import lazy_gettext as _l
 from markupsafe import Markup
@@ -29,16 +30,17 @@ def columns(platforms: Mapping[int, str]) -> tuple[Column, ...]:
             beside=Column("problem", _l("Problem"), lambda run: say(run.problem)),
         ),
         Column("when", _l("When"), _when, lambda run: ago(_when(run))),
-        _figure("orders", _l("Orders"), lambda run: run.orders),
-        _figure("new", _l("New"), lambda run: run.created),
-        _figure("changed", _l("Changed"), lambda run: run.changed),
-        _figure("held", _l("Held"), lambda run: run.held),
-        _figure("attempt", _l("Attempt"), lambda run: run.attempt),
+        figure("orders", _l("Orders"), lambda run: run.orders),
+        figure("new", _l("New"), lambda run: run.created),
+        figure("changed", _l("Changed"), lambda run: run.changed),
+        figure("held", _l("Held"), lambda run: run.held),
+        figure("attempt", _l("Attempt"), lambda run: run.attempt),
     )
 
 
-def _figure(name: str, label: object, value: Callable[[Run], int]) -> Column:
-    return Column(name, label, value, lambda run: number(value(run)), classes="num")
+def figure(name: str, label: object, value: Callable[[Any], int], hidden: bool = False) -> Column:
+    """A column of what a run counted."""
+    return Column(name, label, value, lambda run: number(value(run)), classes="num", hidden=hidden)
 
 
 def _when(run: Run) -> datetime:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -10,20 +9,17 @@ from flask_babel import lazy_gettext as _l
 from markupsafe import Markup
 
 from portal.automation.areas import Area
+from portal.automation.columns import figure
 from portal.automation.history import lasted
 from portal.automation.models import IN_FLIGHT, ActionMessage, RunState, TaskRun
 from portal.listings.columns import Column
-from portal.presentation import TASK_CAUSES, ago, duration, moment, number, state, word_of
+from portal.presentation import TASK_CAUSES, ago, duration, moment, state, word_of
 from portal.sentences import say
 
 
 def ending_of(run: TaskRun) -> Any:
     """What a run came to, or where it stands."""
     return RunState(run.state) if run.state in IN_FLIGHT else run.ending
-
-
-def _figure(name: str, label: object, value: Callable[[TaskRun], int], hidden: bool = False) -> Column:
-    return Column(name, label, value, lambda run: number(value(run)), classes="num", hidden=hidden)
 
 
 def _ending(run: TaskRun) -> Markup:
@@ -51,10 +47,10 @@ RUNS = (
     Column("started", _l("Started"), lambda run: run.started_at, lambda run: ago(run.started_at), hidden=True),
     Column("ended", _l("Ended"), lambda run: run.ended_at, lambda run: ago(run.ended_at), hidden=True),
     Column("lasted", _l("Duration"), _seconds, lambda run: duration(lasted(run)), classes="num"),
-    _figure("processed", _l("Processed"), lambda run: run.processed),
-    _figure("warnings", _l("Warnings"), lambda run: run.warnings),
-    _figure("errors", _l("Errors"), lambda run: run.errors),
-    _figure("attempt", _l("Attempt"), lambda run: run.attempt, hidden=True),
+    figure("processed", _l("Processed"), lambda run: run.processed),
+    figure("warnings", _l("Warnings"), lambda run: run.warnings),
+    figure("errors", _l("Errors"), lambda run: run.errors),
+    figure("attempt", _l("Attempt"), lambda run: run.attempt, hidden=True),
     Column("worker", _l("Worker"), lambda run: run.worker, hidden=True),
 )
 

@@ -19,7 +19,7 @@ from portal.automation.registry import AREAS
 from portal.documents.forms import parse_day
 from portal.extensions import db
 from portal.listings.listing import Listing
-from portal.lists import ID, Filter, View, parse_id
+from portal.lists import ID, Filter, View, id_among, one_of
 from portal.presentation import TASK_CAUSES, address_of
 from portal.tenants.access import require, require_user
 from portal.tenants.models import Role, Tenant
@@ -53,16 +53,9 @@ class KeptForm(Form):
 def index() -> ResponseReturnValue:
     tasks = dict(db.session.execute(select(Task.id, Task.name).order_by(Task.name)).all())
     filters = (
-        Filter(
-            "task", _l("Task"), lambda typed: id if (id := parse_id(typed)) in tasks else None, lambda id: tasks[id]
-        ),
-        Filter("outcome", _l("Outcome"), lambda typed: typed if typed in ENDINGS else None, lambda e: ENDINGS[e]),
-        Filter(
-            "cause",
-            _l("Started by"),
-            lambda typed: typed if typed in TASK_CAUSES else None,
-            lambda c: str(TASK_CAUSES[c]),
-        ),
+        Filter("task", _l("Task"), id_among(tasks), lambda id: tasks[id]),
+        Filter("outcome", _l("Outcome"), one_of(ENDINGS), lambda e: ENDINGS[e]),
+        Filter("cause", _l("Started by"), one_of(TASK_CAUSES), lambda c: str(TASK_CAUSES[c])),
         Filter("since", _l("From"), parse_day, format_date),
         Filter("until", _l("To"), parse_day, format_date),
     )
@@ -109,11 +102,7 @@ def messages(id: int) -> ResponseReturnValue:
     """All that a run of area actions has to say."""
     run: ActionRun = db.get_or_404(ActionRun, id)
     area = AREAS[run.area]
-    filters = (
-        Filter(
-            "severity", _l("Severity"), lambda typed: typed if typed in SEVERITIES else None, lambda s: SEVERITIES[s]
-        ),
-    )
+    filters = (Filter("severity", _l("Severity"), one_of(SEVERITIES), lambda s: SEVERITIES[s]),)
     view = View.of_request("history.messages", lambda values: (history.OLDEST_MESSAGES,), filters, id=id)
     severity = Severity(view.get("severity")) if view.get("severity") else None
     opens = address_of(area.page)
@@ -126,7 +115,15 @@ def messages(id: int) -> ResponseReturnValue:
         lambda: history.count_messages(id, severity),
         lambda message: opens(message.record_id),
     )
-    return listing.answer("history/messages.html", "history/_messages.html", run=run, severities=SEVERITIES)
+    said = _("It had nothing to say: no warning, no error.")
+    return listing.answer(
+        "history/messages.html",
+        "listings/_plain.html",
+        run=run,
+        severities=SEVERITIES,
+        no_match=_("No message matches"),
+        nothing=(_("No message"), said, url_for("actions.show", id=run.id), _("To the actions"), "inbox"),
+    )
 
 
 def _retention(form: KeptForm) -> str:

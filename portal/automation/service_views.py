@@ -58,7 +58,9 @@ class ServiceForm(Form):
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
-    return _page("services/index.html")
+    found = services.all_of_tenant()
+    tasks = dict(db.session.execute(select(Task.service_id, func.count()).group_by(Task.service_id)).all())
+    return render_template("services/index.html", looks=_looked(found), tasks=tasks, words=in_words, tones=TONES)
 
 
 @bp.get("/new")
@@ -162,12 +164,6 @@ def _looked(found: Sequence[Service]) -> list[Look]:
 def _to() -> str | None:
     """Where the assistant leads when it is done."""
     return local_path(request.values.get("to"))
-
-
-def _page(template: str) -> str:
-    found = services.all_of_tenant()
-    tasks = dict(db.session.execute(select(Task.service_id, func.count()).group_by(Task.service_id)).all())
-    return render_template(template, looks=_looked(found), tasks=tasks, words=in_words, tones=TONES)
 
 
 def _look_page(template: str, service: Service) -> str:

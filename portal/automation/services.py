@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
-from jobs.queues import SERVICE, Job, WorkerSeen, end_workers, service_queue, waiting, workers
+from jobs.queues import SERVICE, Job, WorkerSeen, end_workers, served, service_queue, waiting, workers
 from jobs.queues import remove as remove_queue
 from portal.automation.models import Service, Task, TaskRun
 from portal.errors import Refused
@@ -170,7 +170,7 @@ def watch() -> None:
         return
     if not redis().set(WATCHED, 1, ex=UNWATCHED_AFTER, get=True):  # nobody has looked: nobody could be seen
         db.session.execute(text("SELECT portal_services_watched()"))
-    seen = [int(name.removeprefix(SERVICE)) for name in workers() if name.startswith(SERVICE)]
+    seen = [int(name.removeprefix(SERVICE)) for name in served() if name.startswith(SERVICE)]
     if seen:
         db.session.execute(text("SELECT portal_services_seen(:seen)"), {"seen": seen})
     db.session.commit()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, render_template
+from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -13,7 +13,7 @@ from portal.automation.columns import columns
 from portal.automation.models import Run, RunState
 from portal.extensions import db
 from portal.listings.listing import Listing
-from portal.lists import ID, Filter, View
+from portal.lists import ID, Filter, View, id_among, one_of
 from portal.platforms.models import Platform
 from portal.presentation import address_of
 from portal.setup.quiet import quiet_of
@@ -34,8 +34,8 @@ STATES = {
 def index() -> ResponseReturnValue:
     platforms = dict(db.session.execute(select(Platform.id, Platform.name).order_by(Platform.number)).all())
     filters = (
-        Filter("state", _l("State"), lambda typed: typed if typed in STATES else None, lambda s: STATES[s]),
-        Filter("platform", _l("Platform"), lambda typed: _among(typed, platforms), lambda id: platforms[id]),
+        Filter("state", _l("State"), one_of(STATES), lambda s: STATES[s]),
+        Filter("platform", _l("Platform"), id_among(platforms), lambda id: platforms[id]),
     )
     view = View.of_request("jobs.index", lambda values: (listing.NEWEST,), filters)
     state = RunState(view.get("state")) if view.get("state") else None
@@ -49,7 +49,16 @@ def index() -> ResponseReturnValue:
         lambda: listing.count(state, view.get("platform")),
         lambda run: opens(run.id),
     )
-    return listing_.answer("jobs/index.html", "jobs/_table.html", platforms=platforms, states=STATES)
+    first = _("Every fetch of a platform's orders shows here, from the first on.")
+    return listing_.answer(
+        "jobs/index.html",
+        "listings/_plain.html",
+        platforms=platforms,
+        states=STATES,
+        follows=True,
+        no_match=_("No fetch matches"),
+        nothing=(_("No fetch yet"), first, url_for("platforms.index"), _("To the platforms"), "list-check"),
+    )
 
 
 @bp.get(f"/{ID}")
@@ -69,8 +78,3 @@ def run(id: int) -> ResponseReturnValue:
     """How far the run is, for the pages that show it to look again."""
     run: Run = db.get_or_404(Run, id)
     return render_template("platforms/_run.html", run=run, quiet=quiet_of(run.platform, run))
-
-
-def _among(typed: str, platforms: dict[int, str]) -> int | None:
-    id = int(typed) if typed.isdecimal() and len(typed) < 10 else None
-    return id if id in platforms else None

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date
-from typing import Any
 
 from flask_babel import format_date
 from flask_babel import lazy_gettext as _l
 
 from portal.documents.listing import FULFILLED_BY, TO_SHIP_STATE
 from portal.documents.models import State
-from portal.lists import Filter, parse_id
+from portal.lists import Filter, id_among, one_of, parse_id
 from portal.presentation import DOCUMENT_TYPES
 
 # Longer than the order ids of any marketplace; the rest of what was pasted is cut off.
@@ -31,10 +29,10 @@ def filters(platforms: dict[int, str]) -> tuple[Filter, ...]:
     """The filters of the list of documents; `platforms` are the tenant's, by id."""
     return (
         Filter("q", _l("Search"), str),
-        Filter("state", _l("State"), _one_of(STATES), lambda state: STATES[state]),
-        Filter("platform", _l("Platform"), _platform(platforms), lambda id: platforms[id]),
-        Filter("fulfilled_by", _l("Shipped"), _one_of(FULFILLED_BY), lambda by: FULFILMENT[by]),
-        Filter("type", _l("Document type"), _one_of(DOCUMENT_TYPES), lambda type: DOCUMENT_TYPES[type]),
+        Filter("state", _l("State"), one_of(STATES), lambda state: STATES[state]),
+        Filter("platform", _l("Platform"), id_among(platforms), lambda id: platforms[id]),
+        Filter("fulfilled_by", _l("Shipped"), one_of(FULFILLED_BY), lambda by: FULFILMENT[by]),
+        Filter("type", _l("Document type"), one_of(DOCUMENT_TYPES), lambda type: DOCUMENT_TYPES[type]),
         Filter("since", _l("From"), parse_day, format_date),
         Filter("until", _l("To"), parse_day, format_date),
         Filter("fetch", _l("Fetch"), parse_id),
@@ -54,15 +52,3 @@ def parse_day(text: str) -> date | None:
 def parse_order_id(text: str) -> str:
     """An order id as pasted: without spaces around or invisible characters within. Any text is accepted."""
     return "".join(character for character in text if character.isprintable()).strip()[:LONGEST_ORDER_ID].strip()
-
-
-def _one_of(values: Any) -> Callable[[str], str | None]:
-    return lambda text: text if text in values else None
-
-
-def _platform(platforms: dict[int, str]) -> Callable[[str], int | None]:
-    def parse(text: str) -> int | None:
-        id = int(text) if text.isdecimal() and len(text) < 10 else None
-        return id if id in platforms else None
-
-    return parse

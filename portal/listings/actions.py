@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from markupsafe import Markup
 
-from portal.lists import BIGGEST_INT
+from portal.lists import parse_id
 
 # As many ids as an address can carry: web servers read some 4,000 characters of one.
 MOST_IN_ADDRESS = 200
@@ -49,8 +49,7 @@ def ticks_of(action: Action) -> Callable[[Any, str], str]:
 
 def ids_of(typed: Sequence[str], most: int) -> list[int]:
     """The ids that were ticked, `most` of them; what is no id is passed over."""
-    ids = (int(text) for text in typed if text.isdecimal() and text.isascii() and len(text) < 20)
-    return [id for id in dict.fromkeys(ids) if 0 < id <= BIGGEST_INT][:most]
+    return [id for id in dict.fromkeys(map(parse_id, typed)) if id][:most]
 
 
 def area_actions(area: str) -> Action:

@@ -14,7 +14,6 @@ from flask_babel import ngettext
 from flask_login import current_user
 from htmx_flask import request
 from sqlalchemy import select
-from sqlalchemy.orm import joinedload
 
 from portal.credentials.models import Credential
 from portal.errors import Refused, Unavailable
@@ -27,7 +26,7 @@ from portal.platforms.columns import COLUMNS
 from portal.platforms.forms import DisconnectForm, PlatformForm
 from portal.platforms.models import Connection, Platform
 from portal.presentation import address_of
-from portal.setup.service import guide_of
+from portal.setup.service import guide_of, platform_of
 from portal.tenants.access import require, require_user
 from portal.tenants.forms import ConfirmForm
 from portal.tenants.models import Role
@@ -119,7 +118,7 @@ def create() -> ResponseReturnValue:
 
 @bp.get(f"/{SMALL_ID}")
 def show(id: int) -> ResponseReturnValue:
-    platform = _platform(id)
+    platform = platform_of(id)
     code = request.args.get("connection")
     if code is not None:
         service.end_consent(platform)
@@ -132,7 +131,7 @@ def show(id: int) -> ResponseReturnValue:
 @bp.get(f"/{SMALL_ID}/edit")
 def edit(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
-    platform = _platform(id)
+    platform = platform_of(id)
     form = _with_credentials(PlatformForm(obj=platform, credential=platform.credential_id))
     return render_template("platforms/edit.html", platform=platform, form=form)
 
@@ -140,7 +139,7 @@ def edit(id: int) -> ResponseReturnValue:
 @bp.post(f"/{SMALL_ID}/edit")
 def update(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
-    platform = _platform(id)
+    platform = platform_of(id)
     form = _with_credentials(PlatformForm())
     status, problem = 422, None
     if form.validate_on_submit():
@@ -170,13 +169,13 @@ def update(id: int) -> ResponseReturnValue:
 def compare_settings(id: int) -> ResponseReturnValue:
     """YES to the question: what the marketplace offers beside what is here. Changes nothing."""
     require(Role.ADMIN)
-    return _import_page(_platform(id))
+    return _import_page(platform_of(id))
 
 
 @bp.post(f"/{SMALL_ID}/import")
 def import_settings(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
-    platform = _platform(id)
+    platform = platform_of(id)
     ticked = request.form.getlist("offer")
     try:
         taken = importing.take_over(platform, importing.offers_for(platform), ticked)
@@ -193,7 +192,7 @@ def import_settings(id: int) -> ResponseReturnValue:
 @bp.get(f"/{SMALL_ID}/connection")
 def connection(id: int) -> ResponseReturnValue:
     """The card with the connection's state, asked of the cloud: REFRESH, and what the page does by itself."""
-    platform = _platform(id)
+    platform = platform_of(id)
     problem = _look(platform)
     if not request.htmx:
         return _show_page(platform, problem=problem)
@@ -204,7 +203,7 @@ def connection(id: int) -> ResponseReturnValue:
 def connect(id: int) -> ResponseReturnValue:
     """CONNECT: on to the marketplace's consent page, in the tab that the form opens."""
     require(Role.ADMIN)
-    platform = _platform(id)
+    platform = platform_of(id)
     try:
         return redirect(service.connect(platform))
     except service.NameTaken as taken:
@@ -220,13 +219,13 @@ def connect(id: int) -> ResponseReturnValue:
 @bp.get(f"/{SMALL_ID}/disconnection")
 def confirm_disconnection(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
-    return render_template("platforms/disconnect.html", platform=_platform(id), form=DisconnectForm())
+    return render_template("platforms/disconnect.html", platform=platform_of(id), form=DisconnectForm())
 
 
 @bp.post(f"/{SMALL_ID}/disconnection")
 def disconnect(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
-    platform = _platform(id)
+    platform = platform_of(id)
     form = DisconnectForm()
     if form.validate_on_submit():
         if service.name_key(form.name.data) == platform.name_key:
@@ -240,7 +239,7 @@ def disconnect(id: int) -> ResponseReturnValue:
 @bp.post(f"/{SMALL_ID}/fetches")
 def fetch(id: int) -> ResponseReturnValue:
     """FETCH NOW: what waits in the cloud, and a look at the marketplace for what is newer."""
-    platform = _platform(id)
+    platform = platform_of(id)
     run = service.fetch_now(platform)
     if request.htmx:
         return make_response(render_template("platforms/_run.html", run=run), SETUP_CHANGED)
@@ -250,17 +249,10 @@ def fetch(id: int) -> ResponseReturnValue:
 @bp.get(f"/{SMALL_ID}/waiting")
 def waiting(id: int) -> ResponseReturnValue:
     """What waits in the cloud and when it last looked, for the platform's page to load when it is shown."""
-    platform = _platform(id)
+    platform = platform_of(id)
     known = platform.reference is not None
     waiting = waiting_in_cloud([platform])[platform.id] if known else Waiting()
     return render_template("platforms/_waiting.html", waiting=waiting, now=datetime.now(UTC))
-
-
-def _platform(id: int) -> Platform:
-    platform: Platform = db.get_or_404(
-        Platform, id, options=[joinedload(Platform.credential), joinedload(Platform.address_status)]
-    )
-    return platform
 
 
 def _look(platform: Platform) -> str | None:

@@ -53,6 +53,13 @@ class Guide:
         return self.done == len(self.steps)
 
 
+def platform_of(id: int) -> Platform:
+    """The platform with what its steps are read from; not found where there is none."""
+    loaded = [joinedload(Platform.credential), joinedload(Platform.address_status)]
+    platform: Platform = db.get_or_404(Platform, id, options=loaded)
+    return platform
+
+
 def guide_of(platform: Platform) -> Guide:
     """How far a platform is."""
     return _guide(platform, _tasks_by_platform([platform])[platform.id])

@@ -8,11 +8,8 @@ from flask import Blueprint, abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from htmx_flask import request
-from sqlalchemy.orm import joinedload
 
-from portal.extensions import db
 from portal.lists import SMALL_ID
-from portal.platforms.models import Platform
 from portal.setup import service
 from portal.tenants.access import require, require_user
 from portal.tenants.models import Role
@@ -24,7 +21,7 @@ bp.before_request(require_user)
 @bp.get(f"/{SMALL_ID}/setup")
 def show(id: int) -> ResponseReturnValue:
     """How far the set-up is, for pages that show it to look again; on the platform's own page with the latest fetch."""
-    platform = _platform(id)
+    platform = service.platform_of(id)
     if not request.htmx:
         return redirect(url_for("platforms.show", id=id))
     guide = service.guide_of(platform)
@@ -36,7 +33,7 @@ def show(id: int) -> ResponseReturnValue:
 def create_task(id: int) -> ResponseReturnValue:
     """Have a task do this for the platform from now on, and show it. Repeated, it shows the same task."""
     require(Role.ADMIN)
-    platform = _platform(id)
+    platform = service.platform_of(id)
     preset = request.form.get("preset", "")
     if preset not in service.PRESETS:
         abort(422, _("This is nothing that a task could do for a platform."))
@@ -46,10 +43,3 @@ def create_task(id: int) -> ResponseReturnValue:
     else:
         flash(_("There is a task for this already."), "info")
     return redirect(url_for("tasks.show", id=task.id))
-
-
-def _platform(id: int) -> Platform:
-    platform: Platform = db.get_or_404(
-        Platform, id, options=[joinedload(Platform.credential), joinedload(Platform.address_status)]
-    )
-    return platform

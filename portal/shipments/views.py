@@ -20,7 +20,7 @@ from portal.http import not_found
 from portal.listings.actions import Action
 from portal.listings.listing import Listing
 from portal.listings.records import records
-from portal.lists import ID, SMALL_ID, Filter, Sort, View, parse_id
+from portal.lists import ID, SMALL_ID, Filter, Sort, View, one_of, parse_id
 from portal.presentation import address_of
 from portal.shipments import carriers, listing, service, tracking
 from portal.shipments.carrier_columns import COLUMNS as CARRIER_COLUMNS
@@ -44,7 +44,7 @@ STATES = {
 }
 FILTERS = (
     Filter("q", _l("Tracking number"), str),
-    Filter("state", _l("State"), lambda typed: typed if typed in set(MessageState) else None, lambda s: STATES[s]),
+    Filter("state", _l("State"), one_of(set(MessageState)), lambda s: STATES[s]),
     Filter("actions", _l("Area actions"), parse_id),
 )
 
