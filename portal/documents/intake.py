@@ -127,33 +127,34 @@ def write_page(source: Source, planned: Planned, collections: Sequence[Collectio
     fresh, without_number = _numbered(fresh, customers, ranges)
     held += without_number
     still_held = {order.order_id for order in held}
-    page.release_held([(id, newest[id].order.version) for id in outcomes if id not in still_held])
-    page_id, document_ids = page.draw_ids(len(fresh))
-    page.write_customers(customers, source, ranges)
-    numbers = ranges.draw(fresh, ranges.of_document)
-    page.write_documents(fresh, document_ids, numbers, customers)
-    page.write_revisions(revisions)
     changed = [revision for revision in revisions if revision.draft is not None]
-    page.write_lines(
-        [(id, draft) for id, draft in zip(document_ids, fresh, strict=True)]
-        + [(revision.existing.id, revision.draft) for revision in changed if revision.draft is not None]
-    )
-    page.write_page(page_id, source, collections, len(arrivals))
     noticed = [revision for revision in revisions if revision.event is not None]
-    page.write_receipts(
-        [
-            (id, draft.order.version, "created", newest[draft.order.id])
-            for id, draft in zip(document_ids, fresh, strict=True)
-        ]
-        + [
-            (revision.existing.id, revision.version, str(revision.event), newest[order_id])
-            for order_id, revision in _by_order(noticed, existing).items()
-        ],
-        page_id,
-    )
-    page.write_held(held, newest, collections)
-    page.note_values(_new_values(fresh, source.settings))
-    page.save_ranges(ranges)
+    page_id, document_ids, address_ids = page.draw_ids(len(fresh), len(customers.new))
+    with page.unanswered():
+        page.release_held([(id, newest[id].order.version) for id in outcomes if id not in still_held])
+        page.write_customers(customers, address_ids, source, ranges)
+        numbers = ranges.draw(fresh, ranges.of_document)
+        page.write_documents(fresh, document_ids, numbers, customers)
+        page.write_revisions(revisions)
+        page.write_lines(
+            [(id, draft) for id, draft in zip(document_ids, fresh, strict=True)]
+            + [(revision.existing.id, revision.draft) for revision in changed if revision.draft is not None]
+        )
+        page.write_page(page_id, source, collections, len(arrivals))
+        page.write_receipts(
+            [
+                (id, draft.order.version, "created", newest[draft.order.id])
+                for id, draft in zip(document_ids, fresh, strict=True)
+            ]
+            + [
+                (revision.existing.id, revision.version, str(revision.event), newest[order_id])
+                for order_id, revision in _by_order(noticed, existing).items()
+            ],
+            page_id,
+        )
+        page.write_held(held, newest, collections)
+        page.note_values(_new_values(fresh, source.settings))
+        page.save_ranges(ranges)
 
     tally.created = len(fresh)
     tally.changed = len(noticed)

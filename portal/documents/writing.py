@@ -3,7 +3,8 @@
 Written by hand because it is the hottest path: `INSERT ... SELECT FROM unnest(...)` is twice
 as fast here as SQLAlchemy's bulk insert. The arrays are written as PostgreSQL literals (`texts`,
 `values`) since the driver's own, element by element, took a third of a page's time
-(tests/benchmarks/intake.py).
+(tests/benchmarks/intake.py). What writes is sent without waiting for its answer (`Page.unanswered`), which hides
+the rest of that work behind the database's: a quarter of a page's time.
 
 Plans are the trap. On a table that has not been analyzed yet the planner takes any index that begins
 with the tenant, and then reads all of the tenant's rows for every page. So what a page looks up is
@@ -13,13 +14,16 @@ looked up by LATERAL (... OFFSET 0), once for each wanted key, which leads to th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
+import psycopg
 from sqlalchemy import CursorResult
+from sqlalchemy.exc import DBAPIError
 
 from portal.addresses.matching import MatchRule, email_key, key_of, place_key
 from portal.addresses.models import Purpose
@@ -246,14 +250,29 @@ class Page:
             for row in rows
         }
 
-    def draw_ids(self, documents: int) -> tuple[int, list[int]]:
-        """A page id and as many document ids. Ids may have gaps; numbers may not."""
+    def draw_ids(self, documents: int, addresses: int) -> tuple[int, list[int], list[int]]:
+        """A page id and as many ids of documents and of addresses. Ids may have gaps; numbers may not."""
         row = self._run(
             "SELECT nextval('intake_page_id_seq') AS page, "
-            "ARRAY(SELECT nextval('document_id_seq') FROM generate_series(1, %s)) AS documents",
-            (documents,),
+            "ARRAY(SELECT nextval('document_id_seq') FROM generate_series(1, %s)) AS documents, "
+            "ARRAY(SELECT nextval('address_id_seq') FROM generate_series(1, %s)) AS addresses",
+            (documents, addresses),
         ).one()
-        return row.page, row.documents
+        return row.page, row.documents, row.addresses
+
+    @contextmanager
+    def unanswered(self) -> Iterator[None]:
+        """Send statements without waiting for what they say: the database writes one while the next is put together.
+
+        None of them may be asked for rows. What the database refuses is raised by one that follows, or at the end.
+        """
+        driver: Any = self.connection.connection.driver_connection
+        try:
+            with driver.pipeline():
+                yield
+        except psycopg.Error as error:  # from the end; those in between come as SQLAlchemy's
+            dialect = self.connection.dialect
+            raise DBAPIError.instance("the page's statements", None, error, psycopg.Error, dialect=dialect) from error
 
     def customers(self, drafts: Sequence[Draft], rule: MatchRule) -> Customers:
         """The buyers among these who have bought before: by their reference, the others by the tenant's rule."""
@@ -270,23 +289,24 @@ class Page:
         keys.pop("", None)
         return Customers(rule, known, self._alike(KEY_COLUMNS[rule], keys) if keys else {})
 
-    def write_customers(self, customers: Customers, source: Source, ranges: Ranges) -> None:
+    def write_customers(self, customers: Customers, ids: Sequence[int], source: Source, ranges: Ranges) -> None:
         """Make the new customers' addresses with the next numbers, and keep the references not known before."""
         if customers.new:
             numbers = ranges.draw([draft for draft, _ in customers.new], ranges.of_buyer)
             parties = [draft.customer for draft, _ in customers.new]
             names = [party.name.casefold() for party in parties]
-            rows = self._run(
-                "INSERT INTO address (tenant_id, platform_id, status_id, number, name, company, "
+            self._run(
+                "INSERT INTO address (tenant_id, platform_id, id, status_id, number, name, company, "
                 "street, street2, street3, postal_code, city, region, country, phone, email, vat_id, "
                 "name_key, surname_key, email_key, place_key, number_range_id, number_year, number_value) "
-                "SELECT %s, %s, a.* FROM unnest(%s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], "
+                "SELECT %s, %s, a.* FROM unnest(%s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[], "
                 "%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], "
-                "%s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::smallint[], %s::bigint[]) AS a "
-                "RETURNING number, id",
+                "%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[], %s::smallint[], "
+                "%s::bigint[]) AS a",
                 (
                     self.tenant_id,
                     self.platform_id,
+                    values(ids),
                     values(source.status_of(draft) for draft, _ in customers.new),
                     texts(drawn.number for drawn in numbers),
                     texts(party.name for party in parties),
@@ -310,9 +330,8 @@ class Page:
                     values(drawn.value for drawn in numbers),
                 ),
             )
-            made = {row.number: row.id for row in rows}
-            for drawn, (_, customer) in zip(numbers, customers.new, strict=True):
-                customer.address_id = made[drawn.number]
+            for id, (_, customer) in zip(ids, customers.new, strict=True):
+                customer.address_id = id
         if customers.references:
             self._run(
                 "INSERT INTO address_reference (tenant_id, platform_id, buyer_reference, address_id) "
