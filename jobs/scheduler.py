@@ -22,11 +22,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from jobs.queues import WORK, Job, enqueue, keep_order, lost, service_queue
-from portal import mail
+from portal import locks, mail
 from portal.automation import actions, runs, services, tasks
-from portal.automation.claims import Claimed, claimed_ids
 from portal.automation.models import IN_FLIGHT, ActionRun, Run, TaskRun
 from portal.extensions import db, redis
+from portal.locks import Lock
 from portal.platforms.models import Platform
 from portal.scope import tenant
 
@@ -54,7 +54,7 @@ class Kind:
     """Runs that may lose their worker: who names those unfinished, and what becomes of one that nobody works on."""
 
     unfinished: str
-    table: Claimed
+    lock: Lock
     model: Any
     task: str
     queue_anew: Callable[[Any], None]
@@ -63,10 +63,10 @@ class Kind:
 
 
 KINDS = (
-    Kind("portal_unfinished_runs", Claimed.RUN, Run, "jobs.fetch.fetch_orders", runs.queue_anew, runs.fail_lost),
+    Kind("portal_unfinished_runs", Lock.RUN, Run, "jobs.fetch.fetch_orders", runs.queue_anew, runs.fail_lost),
     Kind(
         "portal_unfinished_actions",
-        Claimed.ACTION_RUN,
+        Lock.ACTION_RUN,
         ActionRun,
         "jobs.actions.run_actions",
         actions.queue_anew,
@@ -74,7 +74,7 @@ KINDS = (
     ),
     Kind(
         "portal_unfinished_tasks",
-        Claimed.TASK_RUN,
+        Lock.TASK_RUN,
         TaskRun,
         "jobs.tasks.run_task",
         tasks.queue_anew,
@@ -168,7 +168,7 @@ def _revive(kind: Kind) -> None:
     unfinished = db.session.execute(text(f"SELECT * FROM {kind.unfinished}(interval '3 seconds')")).all()  # noqa: S608
     if not unfinished:
         return
-    worked_on = claimed_ids(kind.table)
+    worked_on = locks.held(kind.lock)
     idle = [row for row in unfinished if row[1] not in worked_on]
     wait_nowhere = lost([(Job(kind.task, (row[0], row[1])), kind.queue(row)) for row in idle])
     for tenant_id, id, *_more in compress(idle, wait_nowhere):

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from jobs.queues import enqueue
 from portal.automation.areas import Area, Outcome, Preset, Scope, Step
-from portal.automation.claims import Claimed, begin, claim
+from portal.automation.claims import begin
 from portal.automation.models import (
     IN_FLIGHT,
     ActionMessage,
@@ -26,6 +26,7 @@ from portal.automation.models import (
 from portal.automation.registry import AREAS
 from portal.errors import Refused, Unavailable
 from portal.extensions import db
+from portal.locks import Lock, alone
 from portal.scope import current_tenant_id
 from portal.sentences import kept, sentence
 
@@ -121,7 +122,7 @@ def messages_of(run: ActionRun) -> Sequence[ActionMessage]:
 
 def carry_out(run_id: int) -> None:
     """Do the run from where it stands to its end, or leave it to the worker that is doing it already."""
-    with claim(Claimed.ACTION_RUN, run_id) as ours:
+    with alone(Lock.ACTION_RUN, run_id) as ours:
         run = _begin(run_id) if ours else None
         if run is None:
             return

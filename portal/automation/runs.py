@@ -16,9 +16,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 
 from jobs.queues import enqueue
-from portal.automation.claims import Claimed, begin, claim
+from portal.automation.claims import begin
 from portal.automation.models import IN_FLIGHT, Run, RunState
 from portal.extensions import db
+from portal.locks import Lock, alone
 from portal.platforms.models import Platform
 from portal.scope import current_tenant_id
 from portal.sentences import kept, sentence
@@ -67,7 +68,7 @@ def queue_anew(run: Run) -> None:
 @contextmanager
 def claimed(run_id: int) -> Iterator[Run | None]:
     """The run, as ours until the block ends or this process dies; None where another worker has it or it has ended."""
-    with claim(Claimed.RUN, run_id) as ours:
+    with alone(Lock.RUN, run_id) as ours:
         yield begin(Run, run_id, again=False) if ours else None
 
 

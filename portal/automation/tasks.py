@@ -20,7 +20,7 @@ from sqlalchemy.orm import joinedload
 
 from jobs.queues import enqueue, service_queue
 from portal.automation import services
-from portal.automation.claims import Claimed, begin, claim
+from portal.automation.claims import begin
 from portal.automation.kinds import KINDS, Planned, called, kind_of
 from portal.automation.models import (
     IN_FLIGHT,
@@ -36,6 +36,7 @@ from portal.automation.reports import doings_of
 from portal.automation.triggers import Trigger, TriggerKind, Window
 from portal.errors import Refused
 from portal.extensions import db
+from portal.locks import Lock, alone
 from portal.scope import current_tenant_id
 from portal.secrets import seal
 from portal.sentences import kept, sentence
@@ -208,7 +209,7 @@ def start_due(task_ids: Sequence[int]) -> None:
 
 def carry_out(run_id: int) -> None:
     """Do the run from where it stands to its end, or leave it to the worker that is doing it already."""
-    with claim(Claimed.TASK_RUN, run_id) as ours:
+    with alone(Lock.TASK_RUN, run_id) as ours:
         run = begin(TaskRun, run_id) if ours else None
         if run is None:
             return

@@ -28,10 +28,10 @@ from portal.cloud.connectors import (
     connector_for,
 )
 from portal.cloud.events import CONNECTION_CHANGED, ORDERS_WAITING, emit
-from portal.cloud.locks import COLLECTOR, alone
 from portal.cloud.models import CloudPlatform, CollectedPage, ConnectionState, InboxOrder
 from portal.errors import Refused, Unavailable
 from portal.extensions import db, redis
+from portal.locks import Lock, alone
 from portal.order import Order
 from portal.scope import current_account_id
 from portal.sentences import Moment, kept, sentence
@@ -83,7 +83,7 @@ def collect(platform_id: int) -> None:
     One collector a platform at a time: a second one returns at once. Expected failures are
     recorded in the platform's row, with the time of the next attempt.
     """
-    with alone(COLLECTOR, platform_id) as sole:
+    with alone(Lock.COLLECTOR, platform_id) as sole:
         if not sole:
             return
         try:

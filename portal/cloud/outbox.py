@@ -31,10 +31,10 @@ from portal.cloud.connectors import (
     connector_for,
 )
 from portal.cloud.events import STATUS_MESSAGE_CHANGED, emit
-from portal.cloud.locks import SENDER, alone
 from portal.cloud.models import CloudPlatform, ConnectionState, OutboxState, StatusMessage
 from portal.errors import Refused, Unavailable
 from portal.extensions import db
+from portal.locks import Lock, alone
 from portal.order import Order, Status
 from portal.scope import current_account_id
 from portal.sentences import kept, sentence
@@ -121,7 +121,7 @@ def send(message_id: int) -> None:
 
     Commits before and after the call. Expected failures are recorded in the message's row.
     """
-    with alone(SENDER, message_id) as sole:
+    with alone(Lock.MESSAGE, message_id) as sole:
         if not sole:
             return
         message = db.session.get(StatusMessage, message_id)

@@ -11,6 +11,7 @@ from portal.automation.areas import Scope, ScopeKind, Step
 from portal.automation.models import ActionMessage, ActionRun, RunState, Schema
 from portal.automation.registry import AREAS
 from portal.extensions import db
+from portal.locks import Lock, alone
 from portal.tenants.models import Role, User
 from tests.desk import Desk
 from tests.reading import read
@@ -157,6 +158,17 @@ class TestRunning:
         desk.do(ASSISTANT, presets=["refresh"], **PLATFORMS)
         page = desk.do(f"/actions/{runs(desk)[0].id}/stop")
         assert "Stops after the record in hand." in page.words
+
+    @pytest.mark.parametrize("kind", [kind for kind in Lock if kind != Lock.ACTION_RUN], ids=lambda kind: kind.name)
+    def test_what_else_is_locked_under_the_same_id_is_another_thing(self, desk, kind):
+        with desk.inside():
+            run = actions.start(AREAS["platforms"], Scope(), [Step("refresh")], None)
+            db.session.commit()
+            id = run.id
+        with desk.app.app_context(), alone(kind, id) as ours:
+            assert ours
+            run_actions(desk.merchant.tenant_id, id)
+        assert runs(desk)[0].state == RunState.DONE
 
 
 class TestSchemas:

@@ -15,9 +15,9 @@ from flask import Flask
 from portal.cloud import accounts
 from portal.cloud.connectors.amazon import Amazon
 from portal.cloud.connectors.amazon.plans import DEFAULTS
-from portal.cloud.locks import alone
 from portal.cloud.models import Account, CloudPlatform, ConnectionState, InboxOrder
 from portal.extensions import db, redis
+from portal.locks import Lock, alone
 from portal.scope import account
 from portal.secrets import seal
 from tests.cloud.scripted import ScriptedAmazon, served
@@ -69,7 +69,7 @@ class Seller:
 MakeSeller = Callable[..., Seller]
 
 
-def until_free(kind: int, id: int) -> None:
+def until_free(kind: Lock, id: int) -> None:
     """Wait until PostgreSQL has noticed that who held the lock is dead: at once, but for a machine that is busy."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:

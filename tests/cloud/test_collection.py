@@ -15,9 +15,9 @@ from sqlalchemy import event
 
 from portal.cloud import collection, inbox
 from portal.cloud.collection import collect, collect_anew, refetch
-from portal.cloud.locks import COLLECTOR
 from portal.cloud.models import CloudEvent, CollectedPage, ConnectionState, InboxState
 from portal.extensions import db, redis
+from portal.locks import Lock
 from portal.order import Order, Status
 from portal.sentences import say
 from tests.cloud.amazon_orders import an_item, an_order
@@ -466,7 +466,7 @@ def test_a_collector_killed_in_the_middle_is_replaced_at_once_and_nothing_is_los
     assert begun.wait(20)
     os.kill(worker.pid, signal.SIGKILL)
     worker.wait()
-    until_free(COLLECTOR, seller.platform_id)
+    until_free(Lock.COLLECTOR, seller.platform_id)
     collect(seller.platform_id)
     assert (len(seller.inbox()), seller.platform.next_token) == (250, None)
     pages = db.session.scalars(db.select(CollectedPage.page).order_by(CollectedPage.id)).all()

@@ -17,10 +17,10 @@ from portal.cloud import events, outbox
 from portal.cloud.collection import collect
 from portal.cloud.connectors import PackageItem, Shipment
 from portal.cloud.events import deliver_event, emit, signature
-from portal.cloud.locks import SENDER
 from portal.cloud.models import CloudEvent, StatusMessage
 from portal.errors import Refused
 from portal.extensions import db
+from portal.locks import Lock
 from portal.sentences import say
 from tests.cloud.amazon_orders import an_order
 from tests.cloud.conftest import until_free
@@ -313,7 +313,7 @@ def test_a_sender_killed_after_the_work_was_done_does_not_repeat_it(submit, scri
     assert begun.wait(20)
     os.kill(worker.pid, signal.SIGKILL)
     worker.wait()
-    until_free(SENDER, id)
+    until_free(Lock.MESSAGE, id)
     outbox.send(id)
     assert (state(id), scripted.count("confirmShipment")) == (("confirmed", None), 1)
 

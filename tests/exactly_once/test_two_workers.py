@@ -9,10 +9,9 @@ from flask import Flask
 from sqlalchemy import Engine, select, text
 
 from jobs.queues import WORK, clear, queue, waiting
-from portal.automation.claims import Claimed
-from portal.cloud.locks import COLLECTOR
 from portal.documents.models import Document
 from portal.extensions import db
+from portal.locks import Lock
 from tests.exactly_once.children import COMMIT, Step, end_worker, is_waiting, let_go_on, start_worker
 from tests.exactly_once.shop import Shop, open_shop
 from tests.sandbox.client import Sandbox
@@ -49,7 +48,7 @@ def test_a_person_the_scheduler_and_an_event_ask_at_once(shop: Shop) -> None:
 def test_a_fetch_that_was_given_up_for_dead_goes_on(shop: Shop) -> None:
     """Its hold on the run breaks and another worker does it all; then it wakes up and goes on where it was."""
     shop.place(count=40)
-    sleeper = _sleeper(shop, Step(FETCH, "after", COMMIT, 3, then="wait"), Claimed.RUN)
+    sleeper = _sleeper(shop, Step(FETCH, "after", COMMIT, 3, then="wait"), Lock.RUN)
     shop.settle(page_orders=PAGE)
     shop.check_documents()
     let_go_on(shop.app)
@@ -63,7 +62,7 @@ def test_a_fetch_that_was_given_up_for_dead_goes_on(shop: Shop) -> None:
 def test_two_write_the_same_page_at_the_same_moment(shop: Shop) -> None:
     """The one holds the number ranges until it commits, so the other one waits, and then finds its documents."""
     shop.place(count=40)
-    sleeper = _sleeper(shop, Step(FETCH, "before", COMMIT, 4, then="wait"), Claimed.RUN)
+    sleeper = _sleeper(shop, Step(FETCH, "before", COMMIT, 4, then="wait"), Lock.RUN)
     _queue_fetch(shop)
     other = start_worker(page_orders=PAGE)
     _until(lambda: _somebody_waits_for_a_row(shop))
@@ -116,7 +115,7 @@ def test_one_collection_is_queued_three_times_and_two_workers_take_it(shop: Shop
 def test_a_collector_that_was_given_up_for_dead_goes_on(shop: Shop) -> None:
     """It comes with a page that is no longer the one under way, and writes nothing."""
     shop.place(count=230)
-    sleeper = _sleeper(shop, Step(COLLECT, "after", "search", 1, then="wait"), COLLECTOR)
+    sleeper = _sleeper(shop, Step(COLLECT, "after", "search", 1, then="wait"), Lock.COLLECTOR)
     shop.settle()
     shop.check_documents()
     pages = _pages(shop)
