@@ -15,7 +15,7 @@ from datetime import date, datetime
 from typing import Any, Self
 
 from flask import request, url_for
-from sqlalchemy import ColumnElement, Select, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Select, func, literal, literal_column, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
 
 from portal.extensions import db
@@ -98,6 +98,16 @@ class Window:
             row, edge = tuple_(*columns), tuple_(*values)
             query = query.where(row < edge if self._falls else row > edge)
         return self.ordered(query, columns).limit(self.rows + 1)
+
+    def among(self, id: Column, *conditions: ColumnElement[bool]) -> Any:
+        """The ids of the window, as a subquery, of rows that are few and that the conditions find by their ids.
+
+        They are found before they are put in order: of an order with a limit the planner believes that it is best
+        read along, and reads all of a tenant's rows for a few old ones.
+        """
+        key = [column.label(f"key{place}") for place, column in enumerate(self.sort.key)]
+        found = select(id.label("id"), *key).where(*conditions).offset(literal_column("0")).subquery("found")
+        return self.on(select(found.c.id), [found.c[column.name] for column in key]).subquery("keys")
 
     def ordered(self, query: Query, key: Sequence[Column]) -> Query:
         return query.order_by(*(column.desc() if self._falls else column.asc() for column in key))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import BigInteger, any_, func, literal, or_, select, union
+from sqlalchemy import BigInteger, ColumnElement, any_, func, literal, or_, select, union
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import aliased
 
@@ -69,11 +69,15 @@ DOCUMENT_COLUMNS = (
 
 def rows(found: Sequence[int] | None, window: Window) -> Sequence[Any]:
     """The addresses of one window: all, or those of `found`."""
-    return db.session.execute(window.on(_these(select(*COLUMNS), found))).all()
+    if found is None:
+        return db.session.execute(window.on(select(*COLUMNS).where(*_conditions(None)))).all()
+    keys = window.among(Address.id, *_conditions(found))
+    query = select(*COLUMNS).join(keys, keys.c.id == Address.id)
+    return db.session.execute(window.ordered(query, window.sort.key)).all()
 
 
 def count(found: Sequence[int] | None) -> int | None:
-    return count_up_to(_these(select(Address.number), found))
+    return count_up_to(select(Address.number).where(*_conditions(found)))
 
 
 def key_of(row: Any, sort: Sort) -> tuple[Any, ...]:
@@ -141,6 +145,6 @@ def merge_key(row: Any) -> tuple[Any, ...]:
     return (row.id,)
 
 
-def _these(query: Query, found: Sequence[int] | None) -> Query:
-    query = query.where(Address.merged_into_id.is_(None))
-    return query if found is None else query.where(Address.id == any_(literal(list(found), ARRAY(BigInteger))))
+def _conditions(found: Sequence[int] | None) -> list[ColumnElement[bool]]:
+    apart = Address.merged_into_id.is_(None)
+    return [apart] if found is None else [apart, Address.id == any_(literal(list(found), ARRAY(BigInteger)))]

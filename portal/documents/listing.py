@@ -150,8 +150,8 @@ def rows(
     """The documents of one window, in its order. `found` is what `find` found for the search."""
     query = select(*COLUMNS).join(Address, Address.id == Document.address_id)
     if found is not None:
-        return db.session.execute(window.on(query.where(*_plain(wanted, zone, found)))).all()
-    if _served_by_one_index(wanted, window.sort):
+        keys = window.among(Document.id, *_plain(wanted, zone, found))
+    elif _served_by_one_index(wanted, window.sort):
         keys = window.on(select(Document.id).where(*_days(wanted, zone))).subquery("keys")
     else:
         combinations = _combinations(wanted, platform_ids, window.sort)
