@@ -195,10 +195,14 @@ class GuardedTLSConnection(GuardedConnection, HTTPSConnection):
 
 
 class GuardedPool(HTTPConnectionPool):
+    """Connections that are kept were judged when they were made."""
+
     ConnectionCls = GuardedConnection
 
 
 class GuardedTLSPool(HTTPSConnectionPool):
+    """The same, of https."""
+
     ConnectionCls = GuardedTLSConnection
 
 
