@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ def settings(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         "PUBLIC_URL": public_url,
         # Where this installation's own cloud answers: a new tenant's credential points there.
         "CLOUD_URL": environ.get("KONTOR_CLOUD_URL", public_url + "/cloud").rstrip("/"),
+        # Besides the internet and this installation itself, where calls may go that its tenants name the address of.
+        "PRIVATE_NETWORKS": networks(environ.get("KONTOR_PRIVATE_NETWORKS", "")),
         "SQLALCHEMY_DATABASE_URI": sqlalchemy_url(environ.get("DATABASE_URL", "postgresql://unset@127.0.0.1:1/unset")),
         "SQLALCHEMY_ENGINE_OPTIONS": {
             "pool_pre_ping": True,
@@ -69,6 +72,14 @@ def settings(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         "MAIL_FROM": environ.get("KONTOR_MAIL_FROM", ""),
         "DEMO": environ.get("KONTOR_DEMO", "") == "1",
     }
+
+
+def networks(given: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """The networks of a list such as `10.0.0.0/8, fd00::/8`; an address stands for itself. Raises ValueError."""
+    try:
+        return tuple(ip_network(piece) for piece in given.replace(",", " ").split())
+    except ValueError as error:
+        raise ValueError(f"KONTOR_PRIVATE_NETWORKS: {error}. It looks like 10.0.0.0/8, fd00::/8.") from error
 
 
 def sqlalchemy_url(url: str) -> str:

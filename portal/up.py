@@ -193,6 +193,9 @@ def complete(
         "FLASK_APP": "wsgi.py",
         "PYTHONUNBUFFERED": "1",
     }
+    if not environment.get("KONTOR_URL"):
+        # Nobody but who sits at this machine can use it, so it may reach what else runs here.
+        made["KONTOR_PRIVATE_NETWORKS"] = "127.0.0.0/8,::1"
     if demo:
         # Amazon shows a change only after two minutes; nobody wants to wait for that at a demo.
         made |= {"KONTOR_DEMO": "1", "KONTOR_AMAZON_MIN_AGE": "0"}

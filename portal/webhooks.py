@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
+from portal import outgoing
 from portal.credentials import transport
 from portal.errors import Refused, Unavailable
 from portal.sentences import sentence
@@ -22,7 +23,7 @@ def checked_url(typed: str) -> str:
     """The address, if it may be called. Raises Refused, by the rules for a cloud's address and one more.
 
     What is told names orders and customers' records: over the internet it goes encrypted. Plain http is for a
-    host of one's own network: an address that is private, or a name without a dot.
+    host of a network that may be reached: an address that is private, or a name without a dot.
     """
     url = typed.strip()
     address, _mark, query = url.partition("?")
@@ -32,6 +33,7 @@ def checked_url(typed: str) -> str:
     parts = urlsplit(url)
     if parts.scheme == "http" and not _is_near(parts.hostname or ""):
         raise Refused(sentence("Outside of one’s own network an address begins with https://."))
+    outgoing.check(url)
     return url
 
 

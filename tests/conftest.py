@@ -77,6 +77,7 @@ def environment(servers: Urls, ports: Ports, tmp_path_factory: pytest.TempPathFa
         "DATABASE_OWNER_URL": servers.database_owner,
         "REDIS_URL": servers.redis,
         "KONTOR_URL": f"http://127.0.0.1:{ports.portal}",
+        "KONTOR_PRIVATE_NETWORKS": "127.0.0.0/8",  # where the tests' servers are
         "KONTOR_SECRET_KEY": "for tests only",
         "KONTOR_KEYS": "1:" + base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         "KONTOR_AMAZON_URL": f"http://127.0.0.1:{ports.amazon}",

@@ -232,6 +232,8 @@ def test_what_is_set_already_stays_as_it_is(tmp_path):
     assert made["KONTOR_AMAZON_URL"] == "http://127.0.0.1:8001"
     assert made["KONTOR_DATA"] == str(tmp_path)
     assert "KONTOR_AMAZON_URL" not in complete(environment, urls, {}, tmp_path, 8000, demo=False)
+    assert "KONTOR_PRIVATE_NETWORKS" not in made, "it has an address: others than who sits here may use it"
+    assert complete({}, urls, {}, tmp_path, 8000, demo=False)["KONTOR_PRIVATE_NETWORKS"] == "127.0.0.0/8,::1"
 
 
 def test_keys_are_made_once_and_readable_by_the_user_alone(tmp_path):

@@ -17,7 +17,7 @@ from sqlalchemy import select
 from wtforms import ValidationError
 
 from portal import mail, webhooks
-from portal.automation import actions, deliveries
+from portal.automation import actions, choosing, deliveries
 from portal.automation.areas import Scope, Step
 from portal.automation.models import ActionKind, ActionRun, Condition, RunState, Schema, TaskAction, TaskRun
 from portal.automation.registry import AREAS
@@ -76,7 +76,8 @@ class Read(Protocol):
 class Kind:
     """A kind of action.
 
-    `fill` is `read` the other way round; `about` is what an action without a name is called, in every language.
+    `fill` is `read` the other way round; `about` is what an action without a name is called, in every language;
+    `details` what its task's page says of it besides.
     `carry_out` does the action in hand, or goes on with it where a worker died; it returns None
     where there is nothing to do any more.
     """
@@ -87,6 +88,7 @@ class Kind:
     fill: Callable[[TaskAction], dict[str, Any]]
     about: Callable[[TaskAction], str]
     carry_out: Callable[[TaskRun, Mapping[str, Any]], CameTo | None]
+    details: Callable[[TaskAction], str] = lambda action: ""
 
 
 def called(action: TaskAction) -> str:
@@ -100,7 +102,29 @@ def kind_of(planned: Mapping[str, Any]) -> ActionKind:
 
 
 def _read_schema(typed: Mapping[str, Any], present: TaskAction | None) -> dict[str, Any] | None:
-    return {"schema_id": typed["schemas"]} if typed["schemas"] else None
+    place, id = (typed["areas"] or choosing.ALL, typed["functions"] or choosing.ALL), typed["schemas"]
+    if not id:
+        taken_out = present is not None and present.schema is not None and place == choosing.place_of(present.schema)
+        if any(place) and not taken_out:
+            raise Wrong("schemas", _("Choose the schema that is run."))
+        return None
+    if fault := choosing.fault(db.session.get_one(Schema, id), *place):
+        raise Wrong("schemas", fault)
+    return {"schema_id": id}
+
+
+def _fill_schema(action: TaskAction) -> dict[str, Any]:
+    if action.schema is None:
+        return {}
+    area, function = choosing.place_of(action.schema)
+    return {"areas": area, "functions": function, "schemas": action.schema_id}
+
+
+def _details_of_schema(action: TaskAction) -> str:
+    if action.schema is None:
+        return ""
+    words = choosing.in_words(action.schema)
+    return f"{words} · {action.schema.name}" if action.name else words
 
 
 def _run_schema(run: TaskRun, planned: Mapping[str, Any]) -> CameTo | None:
@@ -176,11 +200,12 @@ def _call_webhook(run: TaskRun, planned: Mapping[str, Any]) -> CameTo:
 KINDS: dict[ActionKind, Kind] = {
     ActionKind.SCHEMA: Kind(
         _l("Assistant schema"),
-        ("schemas",),
+        ("areas", "functions", "schemas"),
         _read_schema,
-        lambda action: {"schemas": action.schema_id},
+        _fill_schema,
         lambda action: action.schema.name if action.schema is not None else "–",
         _run_schema,
+        _details_of_schema,
     ),
     ActionKind.EMAIL: Kind(
         _l("Status e-mail"),

@@ -23,9 +23,11 @@ from wtforms import (
 )
 from wtforms.validators import DataRequired, Length, NumberRange, Optional
 
+from portal.automation import choosing
+from portal.automation.choosing import ALL
 from portal.automation.kinds import KINDS as ACTION_KINDS
 from portal.automation.kinds import Planned, Wrong
-from portal.automation.models import ActionKind, Condition, Task, TaskAction
+from portal.automation.models import ActionKind, Condition, Schema, Task, TaskAction
 from portal.automation.triggers import LAST_DAY, LAST_WORKING_DAY, Trigger, TriggerKind, Window
 from portal.typed import Form, choices, one_line
 
@@ -60,22 +62,33 @@ CLOCK = _l("Write times as 8:00 or 17:30.")
 
 
 ACTION_FIELDS = tuple(name for kind in ACTION_KINDS.values() for name in kind.fields)
+# Those that are shown as one: what is chosen in the first narrows what the others offer.
+NARROWING = ("areas", "functions", "schemas")
 
 
 @dataclass(frozen=True)
 class Row:
     """An action in the form. `fields` go with the kinds that have them, as the page hides the others by it."""
 
+    number: int
     kind: Field
     name: Field
     condition: Field
+    area: Field
+    function: Field
+    schema: Field
     fields: list[tuple[str, Field]]
 
     @property
     def is_empty(self) -> bool:
-        typed = [self.name.data, *(field.data for _kinds, field in self.fields)]
-        errors = [self.kind, self.name, self.condition, *(field for _kinds, field in self.fields)]
-        return self.kind.data == ActionKind.SCHEMA and not any(typed) and not any(field.errors for field in errors)
+        own = [self.name, self.area, self.function, self.schema, *(field for _kinds, field in self.fields)]
+        has_errors = any(field.errors for field in (self.kind, self.condition, *own))
+        return self.kind.data == ActionKind.SCHEMA and not any(field.data for field in own) and not has_errors
+
+    @property
+    def fitting(self) -> int:
+        """How many schemas there are to choose from."""
+        return len(self.schema.choices) - 1
 
 
 class Rows(FieldList):
@@ -196,6 +209,8 @@ class TaskForm(TriggerForm):
         )
     )
     names = _rows(StringField(_l("Title"), [Length(max=60)], filters=[one_line], description=_l("Need not be given.")))
+    areas = _rows(SelectField(_l("Area"), default=ALL))
+    functions = _rows(SelectField(_l("Function"), default=ALL))
     schemas = _rows(SelectField(_l("Schema"), coerce=int, default=0))
     recipients = _rows(
         StringField(
@@ -226,33 +241,56 @@ class TaskForm(TriggerForm):
     )
 
     present: Sequence[TaskAction] = ()
+    of_tenant: Sequence[Schema] = ()
     planned: list[Planned]
 
     def offer(
-        self, schemas: Mapping[int, str], services: Mapping[int, str], present: Sequence[TaskAction] = ()
+        self, schemas: Sequence[Schema], services: Mapping[int, str], present: Sequence[TaskAction] = ()
     ) -> TaskForm:
-        self.present = present
+        self.present, self.of_tenant = present, schemas
         if services:
             self.service.choices = choices(services.items())
             if self.service.data is None:
                 self.service.data = next(iter(services))
         else:
             del self.service
-        for entry in self.schemas:
-            entry.choices = choices([(0, "–"), *schemas.items()])
+        for area, function, schema in zip(self.areas, self.functions, self.schemas, strict=True):
+            area.choices = choosing.areas_offered()
+            function.choices = choosing.functions_offered(ALL, ALL)
+            schema.choices = choosing.schemas_offered(schemas, ALL, ALL, None)
         return self
+
+    def narrow(self) -> TaskForm:
+        """Offer in each action what fits its area and its function, and what is chosen there, be it wrong."""
+        for area, function, schema in zip(self.areas, self.functions, self.schemas, strict=True):
+            function.choices = choosing.functions_offered(area.data, function.data)
+            schema.choices = choosing.schemas_offered(self.of_tenant, area.data, function.data, schema.data)
+        return self
+
+    def let_go(self, number: int) -> None:
+        """Take back the function and the schema of an action that are of another area than the chosen one."""
+        area, function, schema = self.areas[number], self.functions[number], self.schemas[number]
+        if area.data and not (function.data or "").startswith(f"{area.data}."):
+            function.data = ALL
+        if not any(one.id == schema.data and choosing.fits(one, area.data, function.data) for one in self.of_tenant):
+            schema.data = 0
 
     @property
     def rows(self) -> list[Row]:
         """The actions as the page shows them: of each its fields, and whether there is nothing in it."""
         return [
             Row(
+                number,
                 self.kinds[number],
                 self.names[number],
                 self.conditions[number],
+                self.areas[number],
+                self.functions[number],
+                self.schemas[number],
                 [
                     (" ".join(kind for kind, each in ACTION_KINDS.items() if name in each.fields), self[name][number])
                     for name in ACTION_FIELDS
+                    if name not in NARROWING
                 ],
             )
             for number in range(MOST_ACTIONS)
@@ -296,7 +334,7 @@ class TaskForm(TriggerForm):
             return
         if read is None:
             if self.names[number].data:
-                self[looked_at[0]][number].errors = [_("Say what this action does, or take its title out.")]
+                self[looked_at[-1]][number].errors = [_("Say what this action does, or take its title out.")]
         else:
             condition = Condition(self.conditions[number].data)
             self.planned.append(Planned(condition=condition, kind=kind, name=self.names[number].data or "", **read))

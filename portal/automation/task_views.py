@@ -20,6 +20,7 @@ from portal.automation.reports import doings_of, names_in
 from portal.automation.task_forms import (
     CONDITIONS,
     KINDS,
+    MOST_ACTIONS,
     OF_KIND,
     WEEKDAYS,
     TaskForm,
@@ -30,6 +31,7 @@ from portal.automation.task_forms import (
 )
 from portal.automation.triggers import LAST_DAY, LAST_WORKING_DAY, Trigger, TriggerKind, first
 from portal.extensions import db
+from portal.http import not_found
 from portal.lists import ID, SMALL_ID
 from portal.tenants.access import require, require_user
 from portal.tenants.models import Role
@@ -59,7 +61,7 @@ def new() -> ResponseReturnValue:
         return redirect(url_for("services.new", to=url_for("tasks.new")))
     form = _offered(TaskForm(kind=TriggerKind.DAILY.value, times="8:00", pause=15))
     starts = _next_starts(Trigger(TriggerKind.DAILY, parsed_times(form.times.data)))
-    return render_template("tasks/edit.html", form=form, task=None, starts=starts)
+    return render_template("tasks/edit.html", form=form.narrow(), task=None, starts=starts)
 
 
 @bp.post("/")
@@ -73,6 +75,17 @@ def starts() -> ResponseReturnValue:
     """The next starts of what is typed so far, for the form to show."""
     form = TriggerForm(formdata=request.args, meta={"csrf": False})
     return render_template("tasks/_starts.html", starts=_next_starts(form.trigger) if form.validate() else None)
+
+
+@bp.get("/schemas")
+def schemas() -> ResponseReturnValue:
+    """The functions and schemas that fit what is chosen in an action, for the form to show."""
+    number = request.args.get("row", -1, type=int)
+    if number not in range(MOST_ACTIONS):
+        raise not_found()
+    form = _offered(TaskForm(formdata=request.args, meta={"csrf": False}))
+    form.let_go(number)
+    return render_template("tasks/_schemas.html", row=form.narrow().rows[number])
 
 
 @bp.get(f"/{SMALL_ID}")
@@ -96,7 +109,8 @@ def edit(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
     task: Task = db.get_or_404(Task, id)
     form = _offered(TaskForm(**filled(task)), task)
-    return render_template("tasks/edit.html", form=form, task=task, starts=_next_starts(tasks.trigger_of(task)))
+    starts = _next_starts(tasks.trigger_of(task))
+    return render_template("tasks/edit.html", form=form.narrow(), task=task, starts=starts)
 
 
 @bp.post(f"/{SMALL_ID}/edit")
@@ -187,11 +201,12 @@ def _save(task: Task) -> ResponseReturnValue:
     if form.accepts(save):
         flash(_("The task is saved."))
         return redirect(url_for("tasks.show", id=task.id))
-    return render_template("tasks/edit.html", form=form, task=task if task.id else None, starts=_starts(form)), 422
+    present = task if task.id else None
+    return render_template("tasks/edit.html", form=form.narrow(), task=present, starts=_starts(form)), 422
 
 
 def _offered(form: TaskForm, task: Task | None = None) -> TaskForm:
-    schemas = dict(db.session.execute(select(Schema.id, Schema.name).order_by(Schema.name)).all())
+    schemas = db.session.scalars(select(Schema).order_by(Schema.name)).all()
     own = {service.id: service.name for service in services.all_of_tenant()}
     return form.offer(schemas, own, task.actions if task is not None and task.id else ())
 

@@ -16,8 +16,10 @@ import structlog
 from sqlalchemy import select, update
 
 from jobs.queues import enqueue
+from portal import outgoing
 from portal.cloud.models import Account, CloudEvent, CloudPlatform
 from portal.extensions import db
+from portal.outgoing import GuardedAdapter, PrivateNetwork
 from portal.scope import current_account_id
 from portal.secrets import unseal
 from portal.signing import HEADER, signature
@@ -101,11 +103,14 @@ def _call(url: str, secret: str, body: bytes) -> str:
     headers = {"Content-Type": "application/json", HEADER: signature(secret, body, int(time.time()))}
     try:
         # Redirects are not followed: what is signed for one address is not sent to another.
-        with requests.post(
-            url, data=body, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False, stream=True
-        ) as response:
+        with (
+            outgoing.equip(requests.Session(), GuardedAdapter(outgoing.reach())) as session,
+            session.post(
+                url, data=body, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False, stream=True
+            ) as response,
+        ):
             return "delivered" if 200 <= response.status_code < 300 else f"status {response.status_code}"
-    except (requests.RequestException, ValueError) as error:
+    except (requests.RequestException, ValueError, PrivateNetwork) as error:
         return type(error).__name__
 
 

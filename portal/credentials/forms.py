@@ -8,6 +8,7 @@ from flask_babel import lazy_gettext as _l
 from wtforms import Field, PasswordField, SelectField, StringField, ValidationError
 from wtforms.validators import DataRequired, Length
 
+from portal import outgoing
 from portal.credentials.models import Kind
 from portal.credentials.transport import checked_address
 from portal.errors import Refused
@@ -45,7 +46,7 @@ class CredentialForm(Form):
 
     def validate_address(self, field: Field) -> None:
         try:
-            checked_address(field.data)
+            outgoing.check(checked_address(field.data))
         except Refused as refused:
             raise ValidationError(str(refused)) from refused
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets as random
 from datetime import UTC, datetime
 
+import structlog
 from flask import current_app
 from flask_babel import gettext as _
 from flask_babel import ngettext
@@ -12,12 +13,14 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from portal import secrets
-from portal.credentials.cloud import Cloud
+from portal.credentials.cloud import Cloud, NotAccepted
 from portal.credentials.models import Credential, Kind
 from portal.errors import Refused, Unavailable
 from portal.extensions import db
 from portal.scope import current_tenant_id
 from portal.sentences import kept
+
+log = structlog.get_logger()
 
 
 class NameTaken(Refused):
@@ -93,11 +96,17 @@ def test(credential: Credential) -> None:
 
 
 def register_webhook(credential: Credential) -> None:
-    """Tell the cloud where its events go. Repeated at each test and connect, so that a moved portal is found."""
+    """Tell the cloud where its events go. Repeated at each test and connect, so that a moved portal is found.
+
+    A cloud elsewhere calls no portal in a private network: that one asks by itself, as its tasks say.
+    """
     if credential.webhook_secret is None:
         credential.webhook_secret = secrets.seal(random.token_urlsafe(32), credential.webhook_place)
     url = f"{current_app.config['PUBLIC_URL']}/events/cloud/{credential.id}"
-    Cloud.of(credential).set_webhook(url, secrets.unseal(credential.webhook_secret, credential.webhook_place))
+    try:
+        Cloud.of(credential).set_webhook(url, secrets.unseal(credential.webhook_secret, credential.webhook_place))
+    except NotAccepted as refused:
+        log.info("webhook_not_accepted", credential_id=credential.id, problem=str(refused))
 
 
 def _name_taken(name: str) -> NameTaken:

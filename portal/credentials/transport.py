@@ -6,17 +6,17 @@ import http.client
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
 from flask import current_app
-from requests.adapters import HTTPAdapter
 
+from portal import outgoing
 from portal.credentials.errors import CertificateRefused, NotACloud, NotReachable, TimedOut
 from portal.errors import Refused
+from portal.outgoing import GuardedAdapter
 from portal.sentences import sentence
 
 CONNECT_SECONDS = 5
@@ -58,17 +58,12 @@ def session() -> requests.Session:
 
 def equip(new: requests.Session) -> requests.Session:
     """Make a session safe to send to an address that a person typed."""
-    bounded = BoundedAdapter(pool_connections=POOL, pool_maxsize=POOL)
-    new.mount("https://", bounded)
-    new.mount("http://", bounded)
-    new.trust_env = False  # no password from a .netrc, and no look at the environment on each call
-    new.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    new.headers["User-Agent"] = "Kontor"
+    outgoing.equip(new, BoundedAdapter(outgoing.reach(), pool_connections=POOL, pool_maxsize=POOL))
     new.headers["Accept"] = "application/json"
     return new
 
 
-class BoundedAdapter(HTTPAdapter):
+class BoundedAdapter(GuardedAdapter):
     """Reads the whole answer, but never more than MOST_BYTES."""
 
     def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 import structlog
+from sqlalchemy import update
 from sqlalchemy.exc import DataError, IntegrityError, InternalError, NotSupportedError, ProgrammingError
 
 from portal.documents import writing
@@ -178,12 +179,14 @@ class Retried:
 
 def retry_held(held: HeldOrder, source: Source) -> Retried:
     """Plan and write a held order again, with the settings of now: those of `source`, its platform's."""
-    held.retries += 1
-    db.session.flush()
-    order_id, payload = held.order_id, bytes(held.payload)
+    id, order_id, payload = held.id, held.order_id, bytes(held.payload)
     collections = [msgspec.convert(held.collection, Collection)] if held.collection else []
     arrival = Arrival(_decoded(held), payload, collections[0].id if collections else 0)
     tally = write_page(source, plan_page([arrival], source.settings), collections)
+    # By the database, or of two who try at once one would not count; and last, as all who write lock the number
+    # ranges before they touch what is held. Whoever came second may find that it is held no more.
+    tried = update(HeldOrder).where(HeldOrder.id == id).values(retries=HeldOrder.retries + 1)
+    db.session.execute(tried, execution_options={"synchronize_session": False})
     db.session.expire_all()
     return Retried(tally.documents.get(order_id), tally.reasons.get(order_id))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, Index, String, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -19,11 +19,14 @@ class ListColumns(db.Model):
 
 
 class ListView(db.Model):
-    """A list's address under a name: its filters, its order and its columns stand in the query."""
+    """A list's address under a name: its filters, its order and its columns stand in the query.
+
+    `user_id` is whose it is. One that is shared outlives its owner and is then nobody's.
+    """
 
     id: Mapped[int] = mapped_column(primary_key=True)
     tenant_id: Mapped[int] = mapped_column(ForeignKey("tenant.id"))
-    user_id: Mapped[int] = mapped_column(ForeignKey("app_user.id", ondelete="CASCADE"))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("app_user.id", ondelete="SET NULL"))
     path: Mapped[str]  # of the list
     query: Mapped[str]  # what follows the question mark, as the list writes it
     name: Mapped[str]
@@ -34,6 +37,7 @@ class ListView(db.Model):
         return f"{self.path}?{self.query}"
 
     __table_args__ = (
+        CheckConstraint("shared OR user_id IS NOT NULL", name="in_sight"),
         Index("uq_list_view_name", "user_id", "path", text("lower(name)"), unique=True),
         Index("ix_list_view_path", "tenant_id", "path"),
     )

@@ -40,7 +40,7 @@ class TooMany(Refused):
 
 @dataclass(frozen=True)
 class Link:
-    """A saved view as it stands above its list. `by` is whose it is, where it is another user's."""
+    """A saved view as it stands above its list. `by` is whose it is, "" where it is one's own or nobody's."""
 
     id: int
     name: str
@@ -108,9 +108,14 @@ def save(path: str, query: str, name: str, shared: bool, over: bool = False) -> 
 
 
 def change(view: ListView, name: str, shared: bool) -> None:
-    """Name the view anew, share it or take it back. Raises NameTaken; nothing is written then."""
+    """Name the view anew, share it or take it back. Raises NameTaken; nothing is written then.
+
+    What was nobody's and is taken back becomes one's own.
+    """
     try:
         with db.session.begin_nested():
+            if view.user_id is None and not shared:
+                view.user_id = current_user.id
             view.name, view.shared = name, shared
             db.session.add(view)
     except IntegrityError as error:
@@ -123,7 +128,7 @@ def _taken(name: str) -> NameTaken:
 
 def _link(row: Any) -> Link:
     own = row.user_id == current_user.id
-    return Link(row.id, row.name, row.query, row.shared, "" if own else row.by, _may_change(row))
+    return Link(row.id, row.name, row.query, row.shared, "" if own else row.by or "", _may_change(row))
 
 
 def _may_change(view: Any) -> bool:

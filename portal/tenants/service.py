@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from portal.credentials.service import create_credential
 from portal.errors import Refused
 from portal.extensions import db
+from portal.listings.models import ListView
 from portal.scope import current_tenant_id, tenant
 from portal.tenants.defaults import add_defaults
 from portal.tenants.models import Role, SignInLink, Tenant, User
@@ -199,8 +200,12 @@ def change_role(user: User, role: Role) -> None:
 
 
 def remove_user(user: User) -> None:
-    """Remove the user; his open pages ask to sign in at their next step. Raises LastAdmin."""
+    """Remove the user; his open pages ask to sign in at their next step. Raises LastAdmin.
+
+    The views of lists that he shared stay with the company, those he kept for himself go.
+    """
     _require_another_admin(user)
+    db.session.execute(delete(ListView).where(ListView.user_id == user.id, ListView.shared.is_(False)))
     db.session.execute(delete(SignInLink).where(SignInLink.user_id == user.id))
     db.session.delete(user)
     db.session.flush()

@@ -74,7 +74,10 @@ class TestForm:
     def test_what_is_typed_is_kept_and_planned(self, desk, form):
         page = desk.do("/tasks/", **form | {"times": "17.30, 8:00 8:00", "conditions-1": "processed"})
         assert page.grid["Starts"] == "Daily at 8:00, 17:30"
-        assert page.grid["What"] == "Held Refresh all if something was processed"
+        assert page.grid["What"] == (
+            "Held Platforms: Try held orders again "
+            "Refresh all if something was processed Platforms: Refresh the connection"
+        )
         task = the_task(desk)
         assert task.times == [time(8), time(17, 30)] and task.next_at > datetime.now(UTC)
         shown = desk.open(f"/tasks/{task.id}/edit").fields
@@ -133,6 +136,65 @@ class TestForm:
         assert {name: str(value) for name, value in kept.items()}.items() <= page.fields.items()
         with desk.inside():
             assert db.session.scalar(select(Task)) is None
+
+    def test_a_schema_of_another_area_or_function_is_refused_and_kept(self, desk, form):
+        anew = make_schema(desk, "Anew", ["fetch_anew"], area="documents")
+        for typed, words in (
+            ({"areas-1": "platforms", "schemas-1": anew}, "“Anew” is not a schema of the area Platforms."),
+            ({"functions-1": "platforms.download"}, "something else: not “Download documents from the platform”"),
+            ({"areas-1": "documents", "schemas-1": "0"}, "Choose the schema"),
+            ({"functions-1": "documents.fetch_anew", "schemas-1": "0"}, "Choose the schema"),
+        ):
+            page = desk.send("/tasks/", 422, **form | typed)
+            assert words in page.error_of("schemas-1")
+            assert {name: str(value) for name, value in typed.items()}.items() <= page.fields.items()
+        for junk in ({"areas-1": "moon"}, {"functions-1": "platforms.moon"}):
+            assert "valid choice" in desk.send("/tasks/", 422, **form | junk).error_of(next(iter(junk)))
+        page = desk.do(
+            "/tasks/",
+            **form
+            | {"areas-1": "documents", "functions-1": "documents.fetch_anew"}
+            | {"schemas-1": anew, "names-1": "Last"},
+        )
+        assert page.grid["What"].endswith("Last Documents: Fetch the order anew · Anew")
+
+    def test_area_and_function_come_back_as_the_schema_has_them_by_now(self, desk, form):
+        desk.do("/tasks/", **form)
+        edit = f"/tasks/{the_task(desk).id}/edit"
+        kept = desk.open(edit).fields
+        assert (kept["areas-0"], kept["functions-0"]) == ("platforms", "platforms.retry_held")
+        over = {"area": "documents", "kind": "all", "presets": ["fetch_anew", "upload_statuses"]}
+        desk.do("/actions/schemas", name="Held", schema=form["schemas-0"], over="1", **over)
+        page = desk.open(edit)
+        assert (page.fields["areas-0"], page.fields["functions-0"]) == ("documents", "")
+        desk.do(edit, **page.fields | {"schemas-1": "0"})
+        assert desk.open(edit).fields["schemas-1"] == "0", "an action is taken out by its schema alone"
+        assert "Choose the schema" in desk.send(
+            edit, 422, **kept | {"areas-0": "documents", "schemas-0": "0"}
+        ).error_of("schemas-0")
+
+    def test_an_area_narrows_what_is_offered_and_keeps_what_fits(self, desk, form):
+        anew, held = make_schema(desk, "Anew", ["fetch_anew"], area="documents"), str(form["schemas-0"])
+
+        def offered(area="", function="", schema=held):
+            query = {"areas-3": area, "functions-3": function, "schemas-3": str(schema)}
+            part = desk.open("/tasks/schemas", row="3", **query)
+            assert part.one("div", id="offered-3") is not None
+            functions, schemas = (
+                [o.words for o in part.one("select", id=f"{name}-3").all("option")] for name in ("functions", "schemas")
+            )
+            return functions[1:], schemas[1:], (part.fields["functions-3"], part.fields["schemas-3"])
+
+        functions, schemas, chosen = offered()
+        assert (len(functions), schemas, chosen) == (8, ["Held", "Refresh all", "Anew"], ("", held))
+        functions, schemas, chosen = offered("platforms", "platforms.retry_held")
+        assert (len(functions), schemas, chosen) == (6, ["Held"], ("platforms.retry_held", held))
+        functions, schemas, chosen = offered("documents", "platforms.retry_held")
+        assert (functions, schemas, chosen) == (["Upload statuses", "Fetch the order anew"], ["Anew"], ("", "0"))
+        assert offered("documents", schema=anew)[2] == ("", str(anew))
+        assert offered("platforms", "platforms.download")[1:] == ([], ("platforms.download", "0"))
+        for row in ("5", "-1", "x", ""):
+            assert desk.browser.get("/tasks/schemas", query_string={"row": row}).status_code == 404
 
     def test_a_name_that_is_taken_is_refused_at_its_field(self, desk, form):
         desk.do("/tasks/", **form)

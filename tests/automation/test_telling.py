@@ -10,6 +10,7 @@ from sqlalchemy import select
 from jobs.tasks import run_task
 from portal.automation import deliveries
 from portal.automation.models import Delivery, RunState, Task, TaskAction, TaskRun
+from portal.config import networks
 from portal.extensions import db
 from portal.secrets import unseal
 from portal.signing import signature
@@ -250,7 +251,8 @@ class TestForm:
     @pytest.mark.parametrize(
         "url", ["http://localhost:5678/x", "http://n8n/x/", "http://192.168.0.7/x", "https://a.b/c/"]
     )
-    def test_plain_http_is_for_ones_own_network(self, desk, url):
+    def test_plain_http_is_for_ones_own_network(self, desk, app, monkeypatch, url):
+        monkeypatch.setitem(app.config, "PRIVATE_NETWORKS", networks("127.0.0.0/8, 192.168.0.0/24"))
         task = task_with(desk, webhook(url))
         assert desk.open(f"/tasks/{task}/edit").fields["urls-0"] == url
 

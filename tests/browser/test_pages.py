@@ -313,3 +313,28 @@ def test_columns_are_chosen_by_keyboard_and_rows_are_ticked(
     page.locator("summary", has_text="Columns").click()
     page.get_by_role("button", name="As at first").click()
     expect(page.get_by_role("columnheader", name="Cause")).to_be_visible()
+
+
+def test_the_schemas_of_an_action_are_narrowed_by_keyboard_and_nothing_typed_is_lost(
+    installation: Installation, page: Page, ids: dict[str, str]
+) -> None:
+    page.goto(f"{installation.url}/tasks/new")
+    page.get_by_label("Name").fill("Evening")
+    page.get_by_label("Title").first.fill("Once more")
+    area, function, schema = (page.get_by_label(label, exact=True).first for label in ("Area", "Function", "Schema"))
+    schema.select_option(label="Every morning")
+    area.focus()
+    page.keyboard.press("P")  # Platforms
+    expect(function.locator("option")).to_have_count(1 + 6)
+    expect(area).to_be_focused()
+    expect(schema.locator("option:checked")).to_have_text("Every morning")
+    page.keyboard.press("Tab")
+    page.keyboard.press("D")  # Download documents from the platform
+    expect(schema.locator("option")).to_have_count(1)
+    expect(page.get_by_text("There is no such schema yet.").first).to_be_visible()
+    expect(page.locator("#announcer")).to_have_text("0 schemas to choose from")
+    expect(function).to_be_focused()
+    assert (page.get_by_label("Name").input_value(), page.get_by_label("Title").first.input_value()) == (
+        "Evening",
+        "Once more",
+    )

@@ -138,6 +138,40 @@ def test_a_retry_of_a_held_order_that_is_still_wrong_says_why(source):
     assert held()["028-1"].retries == 1
 
 
+def meanwhile(app, merchant, work):
+    """Another worker does this, whole, while what was read here is as old as it is."""
+
+    def elsewhere():
+        with app.app_context(), tenant(merchant.tenant_id):
+            work()
+            db.session.commit()
+
+    other = threading.Thread(target=elsewhere)
+    other.start()
+    other.join()
+
+
+def test_two_who_try_a_held_order_at_once_are_both_counted(source, app, merchant):
+    take(source, a_bad_order("028-1"))
+    found = held()["028-1"]
+    assert found.retries == 0
+    meanwhile(app, merchant, lambda: intake.retry_held(held()["028-1"], source))
+    intake.retry_held(found, source)
+    db.session.commit()
+    assert held()["028-1"].retries == 2
+
+
+def test_a_retry_that_comes_too_late_finds_the_document(source, app, merchant):
+    take(source, a_bad_order("028-1"))
+    found = held()["028-1"]
+    assert found.payload
+    meanwhile(app, merchant, lambda: take(source, an_order("028-1", version=2)))
+    outcome = intake.retry_held(found, source)
+    db.session.commit()
+    assert (outcome.document, outcome.reason) == (documents()["028-1"].id, None)
+    assert not held()
+
+
 def test_a_cancellation_cancels_the_document(source):
     take(source, an_order("028-1"))
     take(source, an_order("028-1", version=2, status=Status.CANCELLED))

@@ -6,8 +6,10 @@ from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from sqlalchemy import select
 
 from portal.extensions import db
+from portal.listings.models import ListView
 from portal.tenants.models import Role, User
 from tests.desk import Desk
 from tests.documents.builders import an_order
@@ -103,6 +105,30 @@ def test_an_administrator_changes_what_others_share_but_not_what_they_keep(desk,
     colleague.do(own, name="Ours", shared="y")
     desk.do(f"{change_of(desk)}/removal")
     assert shown(colleague) == ([], [])
+
+
+def test_what_is_shared_stays_when_its_owner_is_removed_and_what_is_private_goes(desk, colleague):
+    save(colleague, "Ours", shared="y")
+    save(colleague, "Mine", "/held/?q=1")
+    desk.do(f"/settings/users/{colleague.merchant.user_id}/delete")
+    assert shown(desk) == (["Ours (shared)"], [])
+    with desk.inside():
+        assert db.session.execute(select(ListView.name, ListView.user_id)).all() == [("Ours", None)]
+    link = desk.open(ADDRESS).one("a", class_="chip-view")
+    assert "title" not in link.attributes, "it is nobody's"
+    address = change_of(desk)
+    desk.do(address, name="For all", shared="y")
+    save(desk, "To do")
+    assert shown(desk)[0] == ["To do", "For all (shared)"], "one's own come first"
+    assert desk.send(address, 422, name="To do").error_of("name"), (
+        "taken back it is one's own, whose names are taken once"
+    )
+    desk.do(address, name="Mine now")
+    with desk.inside():
+        own = select(ListView.name).where(ListView.user_id == desk.merchant.user_id)
+        assert set(db.session.scalars(own)) == {"To do", "Mine now"}
+    desk.do(f"{address}/removal")
+    assert shown(desk)[0] == ["To do"]
 
 
 def test_a_name_is_taken_once_a_list_and_user_or_saved_over(desk):

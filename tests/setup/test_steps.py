@@ -251,7 +251,7 @@ class TestTasks:
         id = desk.come_so_far()
         page = desk.open(desk.automate(id, "download"))
         assert page.grid["Starts"] == "Continuously, 15 minutes between two runs"
-        assert page.grid["What"] == "Fetch orders: Amazon"
+        assert page.grid["What"] == "Fetch orders: Amazon Platforms: Download documents from the platform"
         task = desk.tasks()[0]
         assert task.active and task.next_at and task.name == "Fetch orders: Amazon"
         with desk.inside():

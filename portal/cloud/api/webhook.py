@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
+from portal import outgoing
 from portal.cloud import accounts
 from portal.cloud.api import shapes
 from portal.cloud.api.bodies import answer, nothing, read
@@ -29,6 +30,7 @@ OPERATIONS = (
             " connection.changed or status_message.changed. The header Kontor-Signature is"
             " t=<unix time>,v1=<hex HMAC-SHA256 of the secret over time, a full stop and the body>."
             " They are repeated until a 2xx answer; whoever misses one finds the same by asking."
+            " An address in a private network is not called, unless who runs the cloud allows it."
         ),
     ),
     Operation("delete", PATH, "removeWebhook", "Send events no longer", {204: None}),
@@ -46,6 +48,10 @@ def show() -> Response:
 @bp.put(PATH)
 def update() -> Response:
     wanted = read(shapes.NewWebhook)
+    try:
+        outgoing.check(wanted.url)
+    except outgoing.PrivateNetwork as private:
+        raise Problem(422, f"url: {private}", errors={"url": str(private)}) from private
     account = accounts.own_account(current_account_id())
     account.webhook_url = wanted.url
     account.webhook_secret = seal(wanted.secret, account.webhook_place)
