@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
-from flask_babel import Babel
+from flask_babel import Babel, Domain, get_locale
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_login import LoginManager
@@ -47,11 +48,36 @@ class Model(DeclarativeBase):
     )
 
 
+class Catalogs(Domain):
+    """Knows the catalog of each locale by the locale: writing its name out was most of the cost of a sentence."""
+
+    def __init__(self, domain: str) -> None:
+        super().__init__(domain=domain)
+        self._by_locale: dict[Any, Any] = {}
+
+    def get_translations(self) -> Any:
+        locale = get_locale()
+        known = self._by_locale.get(locale)
+        if known is None:
+            known = super().get_translations()
+            if locale is not None:
+                self._by_locale[locale] = known
+        return known
+
+
+class QuickBabel(Babel):
+    """Babel with Catalogs."""
+
+    @cached_property
+    def domain_instance(self) -> Catalogs:
+        return Catalogs(self.domain)
+
+
 db: Any = SQLAlchemy(model_class=Model)
 migrate = Migrate()
 csrf = CSRFProtect()
 login = LoginManager()
-babel = Babel()
+babel = QuickBabel()
 htmx = Htmx()
 limiter = Limiter(get_remote_address)
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 
 from portal.automation.areas import Scope, ScopeKind
 from portal.automation.models import IN_FLIGHT, Run, RunState, Task
@@ -77,6 +78,17 @@ NEEDS: Mapping[str, Sequence[str]] = {
     "fetch": ("creation", "connection"),
     FETCH: ("fetch",),
     UPLOAD: ("fetch",),
+}
+
+
+LABELS = {
+    "creation": _l("Document creation filled in"),
+    "connection": _l("Connected to the marketplace"),
+    "reference": _l("Reference in the cloud"),
+    "status": _l("Address status chosen"),
+    "fetch": _l("Orders fetched once"),
+    FETCH: _l("Automation task for orders active"),
+    UPLOAD: _l("Status upload active"),
 }
 
 
@@ -242,15 +254,7 @@ def _task(preset: str, platform: Platform, task: Task | None) -> Step:
 
 
 def _label(name: str) -> str:
-    return {
-        "creation": _("Document creation filled in"),
-        "connection": _("Connected to the marketplace"),
-        "reference": _("Reference in the cloud"),
-        "status": _("Address status chosen"),
-        "fetch": _("Orders fetched once"),
-        FETCH: _("Automation task for orders active"),
-        UPLOAD: _("Status upload active"),
-    }[name]
+    return str(LABELS[name])
 
 
 def _button(preset: str) -> str:
