@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from itertools import product
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,6 +20,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    CompoundSelect,
     DateTime,
     Integer,
     String,
@@ -167,6 +169,12 @@ def types_in_use() -> list[DocumentType]:
 
     What is there the ledgers of their numbers tell at once, by two indexes; none is by type alone.
     """
+    found = set(db.session.scalars(_types_in_use()))
+    return [type for type in DocumentType if type.value in found]
+
+
+@cache
+def _types_in_use() -> CompoundSelect[Any]:
     borne = select(Document.id).where(Document.number_range_id == NumberRange.id).correlate(NumberRange).limit(1)
     # The lowest number of each: without an order the planner would read through all documents for a type of none.
     plain = borne.where(Document.number_year.is_(None)).order_by(Document.number_value, Document.id)
@@ -179,8 +187,7 @@ def types_in_use() -> list[DocumentType]:
         .where(func.coalesce(plain.scalar_subquery(), yearly.scalar_subquery()).is_not(None))
     )
     chosen = select(type_coerce(Platform.document_type, String))
-    found = set(db.session.scalars(drawn.union(chosen)))
-    return [type for type in DocumentType if type.value in found]
+    return drawn.union(chosen)
 
 
 def count(

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from flask_babel import gettext as _
 from flask_login import current_user
-from sqlalchemy import and_, func, literal, or_, select
+from sqlalchemy import Integer, Select, and_, bindparam, func, literal, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from portal.errors import Refused
@@ -60,9 +61,17 @@ class Kept:
 
 def kept_of(endpoint: str, path: str) -> Kept:
     """All that is kept of the list on this page for the user, his own views first, by one statement."""
-    own_columns = and_(ListColumns.user_id == current_user.id, ListColumns.endpoint == endpoint)
-    in_sight = and_(ListView.path == path, or_(ListView.shared, ListView.user_id == current_user.id))
-    rows = db.session.execute(
+    rows = db.session.execute(_all_kept(), {"reader": current_user.id, "list": endpoint, "list_path": path}).all()
+    return Kept(rows[0].shown, [_link(row) for row in rows if row.id is not None])
+
+
+@cache
+def _all_kept() -> Select[*tuple[Any, ...]]:
+    """Every list asks for these: the statement is put together once."""
+    reader = bindparam("reader", type_=Integer)
+    own_columns = and_(ListColumns.user_id == reader, ListColumns.endpoint == bindparam("list"))
+    in_sight = and_(ListView.path == bindparam("list_path"), or_(ListView.shared, ListView.user_id == reader))
+    return (
         select(
             ListColumns.shown,
             ListView.id,
@@ -76,10 +85,9 @@ def kept_of(endpoint: str, path: str) -> Kept:
         .outerjoin(ListColumns, own_columns)
         .outerjoin(ListView, in_sight)
         .outerjoin(User, User.id == ListView.user_id)
-        .order_by(ListView.user_id != current_user.id, func.lower(ListView.name), ListView.id)
+        .order_by(ListView.user_id != reader, func.lower(ListView.name), ListView.id)
         .limit(MOST_SHOWN)
-    ).all()
-    return Kept(rows[0].shown, [_link(row) for row in rows if row.id is not None])
+    )
 
 
 def in_sight(id: int) -> ListView:
