@@ -15,8 +15,9 @@ from datetime import date, datetime
 from typing import Any, Self
 
 from flask import request, url_for
-from sqlalchemy import ColumnElement, Select, func, literal, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Select, func, literal, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.types import TypeEngine
 
 from portal.extensions import db
 
@@ -37,10 +38,11 @@ Column = ColumnElement[Any] | InstrumentedAttribute[Any]
 Query = Select[*tuple[Any, ...]]
 
 BIGGEST_INT = 2**63 - 1
+BIGGEST_SMALL_INT = 2**31 - 1
 
 # A row's id in a route: what no bigint holds is not found, rather than an error of the database.
 ID = f"<int(max={BIGGEST_INT}):id>"
-SMALL_ID = f"<int(max={2**31 - 1}):id>"  # of tables whose ids are plain integers
+SMALL_ID = f"<int(max={BIGGEST_SMALL_INT}):id>"  # of tables whose ids are plain integers
 
 
 @dataclass(frozen=True)
@@ -317,11 +319,12 @@ def decoded_key(text: str, columns: Sequence[Column]) -> tuple[Any, ...] | None:
         return None
     if not isinstance(values, list) or len(values) != len(columns):
         return None
-    key = tuple(_typed(value, column.type.python_type) for value, column in zip(values, columns, strict=True))
+    key = tuple(_typed(value, column.type) for value, column in zip(values, columns, strict=True))
     return None if None in key else key
 
 
-def _typed(value: Any, kind: type) -> Any:
+def _typed(value: Any, type_: TypeEngine[Any]) -> Any:
+    kind = type_.python_type
     if kind is datetime and isinstance(value, str):
         try:
             moment = datetime.fromisoformat(value)
@@ -334,7 +337,8 @@ def _typed(value: Any, kind: type) -> Any:
         except ValueError:
             return None
     if kind is int:
-        return value if type(value) is int and abs(value) <= BIGGEST_INT else None
+        biggest = BIGGEST_INT if isinstance(type_, BigInteger) else BIGGEST_SMALL_INT
+        return value if type(value) is int and abs(value) <= biggest else None
     if isinstance(value, str) and "\x00" not in value:
         try:
             value.encode()

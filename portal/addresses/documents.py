@@ -27,37 +27,37 @@ FILTERS = (Filter("q", _l("Search"), str),)
 
 def listing_of(address: Address) -> tuple[Listing, bool]:
     """The list on the page of an address, and whether a search found more than it can show."""
-    platforms, opens = platform_names(), address_of("documents.show")
-    view = View.of_request("addresses.show", _sorts, FILTERS, id=address.id)
+    id, platforms, opens = address.id, platform_names(), address_of("documents.show")
+    view = View.of_request("addresses.show", _sorts, FILTERS, id=id)
     search = view.get("q")
-    found = find(address, search, list(platforms)) if search else None
+    found = find(id, search, list(platforms)) if search else None
     listing = Listing(
         _("Documents of %(number)s", number=address.number),
         view,
         [column for column in columns(platforms, types_in_use()) if column.name != "customer"],
-        lambda window: rows(address, found, window),
+        lambda window: rows(id, found, window),
         lambda row: key_of(row, view.sort),
-        lambda: count(address, found),
+        lambda: count(id, found),
         lambda row: opens(row.id),
     )
     return listing, found is not None and len(found) >= MOST_FOUND
 
 
-def rows(address: Address, found: Sequence[int] | None, window: Window) -> Sequence[Any]:
+def rows(address_id: int, found: Sequence[int] | None, window: Window) -> Sequence[Any]:
     """The documents of one window: all that bear the address, or those of `found`."""
-    return db.session.execute(window.on(_these(select(*OWN_COLUMNS), address, found))).all()
+    return db.session.execute(window.on(_these(select(*OWN_COLUMNS), address_id, found))).all()
 
 
-def count(address: Address, found: Sequence[int] | None = None) -> int | None:
-    return count_up_to(_these(select(Document.ordered_at), address, found))
+def count(address_id: int, found: Sequence[int] | None = None) -> int | None:
+    return count_up_to(_these(select(Document.ordered_at), address_id, found))
 
 
-def find(address: Address, term: str, platform_ids: Sequence[int]) -> list[int]:
+def find(address_id: int, term: str, platform_ids: Sequence[int]) -> list[int]:
     """The ids of the documents of an address with this order id, or whose number begins so: MOST_FOUND at most."""
     term = " ".join(term.split())
-    numbered = select(Document.id).where(Document.address_id == address.id, prefix(Document.number, term.upper()))
+    numbered = _these(select(Document.id), address_id).where(prefix(Document.number, term.upper()))
     ids = union(
-        select(Document.id).where(Document.address_id == address.id, of_order(term, platform_ids)),
+        _these(select(Document.id), address_id).where(of_order(term, platform_ids)),
         select(numbered.order_by(Document.number.desc()).limit(MOST_FOUND).subquery().c.id),
     )
     return sorted(db.session.scalars(ids))
@@ -68,6 +68,6 @@ def _sorts(values: Mapping[str, Any]) -> tuple[Sort, ...]:
     return (BY_DATE, BY_NUMBER) if values else (BY_DATE,)
 
 
-def _these(query: Query, address: Address, found: Sequence[int] | None) -> Query:
-    query = query.where(Document.address_id == address.id)
+def _these(query: Query, address_id: int, found: Sequence[int] | None = None) -> Query:
+    query = query.where(Document.address_id == address_id)
     return query if found is None else query.where(Document.id == any_(literal(list(found), ARRAY(BigInteger))))

@@ -175,5 +175,5 @@ def _side_by_side(address: Address, other: Address, form: MergeForm) -> str:
         "addresses/pair.html",
         address=address,
         form=form,
-        sides=[(one, documents.count(one)) for one in both],
+        sides=[(one, documents.count(one.id)) for one in both],
     )

@@ -40,19 +40,17 @@ def of_services(
     looks: Mapping[int, Look], tasks: Mapping[int, int], words: Callable[[Look], str], tones: Mapping[State, str]
 ) -> tuple[Column, ...]:
     """`looks` and the number of `tasks` by the services' ids; `words` and `tones` are those of a look's state."""
+    running = {id: ", ".join(run.task.name for run in look.running) or "–" for id, look in looks.items()}
 
     def state(service: Service) -> Markup:
         look = looks[service.id]
         return tone(tones[look.state], words(look))
 
-    def running(service: Service) -> str:
-        return ", ".join(run.task.name for run in looks[service.id].running) or "–"
-
     return (
         Column("name", _l("Name"), lambda service: service.name, sort="name", heads=True),
         Column("state", _l("State"), lambda service: words(looks[service.id]), state),
         figure("workers", _l("Workers"), lambda service: len(looks[service.id].workers)),
-        Column("runs", _l("Runs now"), running),
+        Column("runs", _l("Runs now"), lambda service: running[service.id]),
         figure("waits", _l("Waiting"), lambda service: len(looks[service.id].waiting)),
         figure("tasks", _l("Tasks"), lambda service: tasks.get(service.id, 0)),
     )

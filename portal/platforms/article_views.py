@@ -168,21 +168,21 @@ def _assign(platform: Platform, form: AssignmentForm) -> bool:
 def _listing(platform: Platform, form: AssignmentForm) -> tuple[Listing, dict[str, Any]]:
     """The list of assignments, and what its page shows besides."""
     view = View.of_request("assignments.index", lambda values: assignments.SORTS, assignments.FILTERS, id=platform.id)
-    search = view.get("q")
+    id, search = platform.id, view.get("q")
     wanted, cut = assignments.wanted(search) if search else (None, False)
     listing = Listing(
         _("Articles of %(name)s", name=platform.name),
         view,
-        columns(platform.id, current_user.may(Role.ADMIN)),
-        lambda window: assignments.rows(platform, wanted, window),
+        columns(id, current_user.may(Role.ADMIN)),
+        lambda window: assignments.rows(id, wanted, window),
         view.sort.key_of,
-        lambda: assignments.count(platform, wanted),
+        lambda: assignments.count(id, wanted),
     )
     needless = _(
         "A SKU that is one of your article numbers needs no assignment, if the settings of document creation say so. "
         "Any other is assigned here, or by a file."
     )
-    to_missing = url_for("assignments.missing", id=platform.id)
+    to_missing = url_for("assignments.missing", id=id)
     nothing = (_("No SKU is assigned"), needless, to_missing, _("SKUs without an article"), "link")
     return listing, {
         "platform": platform,

@@ -57,20 +57,20 @@ def wanted(search: str) -> tuple[Wanted, bool]:
     return Wanted(search, article_ids), cut
 
 
-def rows(platform: Platform, wanted: Wanted | None, window: Window) -> Sequence[Any]:
+def rows(platform_id: int, wanted: Wanted | None, window: Window) -> Sequence[Any]:
     """The assignments of one window: all, or those that are wanted."""
     query = select(ArticleAssignment.sku, Article.number, Article.title, Article.active)
     query = query.join(Article, Article.id == ArticleAssignment.article_id)
-    query = query.where(ArticleAssignment.platform_id == platform.id)
+    query = query.where(ArticleAssignment.platform_id == platform_id)
     if wanted is not None:
-        query = query.where(ArticleAssignment.sku.in_(_matching(platform, wanted, window.on)))
+        query = query.where(ArticleAssignment.sku.in_(_matching(platform_id, wanted, window.on)))
     return db.session.execute(window.on(query)).all()
 
 
-def count(platform: Platform, wanted: Wanted | None) -> int | None:
+def count(platform_id: int, wanted: Wanted | None) -> int | None:
     if wanted is None:
-        return count_up_to(select(ArticleAssignment.sku).where(ArticleAssignment.platform_id == platform.id))
-    matching = _matching(platform, wanted, lambda query: query.limit(COUNTED + 1)).subquery()
+        return count_up_to(select(ArticleAssignment.sku).where(ArticleAssignment.platform_id == platform_id))
+    matching = _matching(platform_id, wanted, lambda query: query.limit(COUNTED + 1)).subquery()
     return count_up_to(select(matching.c.sku))
 
 
@@ -184,9 +184,9 @@ def _lock(numbers: Sequence[str]) -> dict[str, Any]:
     return {row.number: row for row in found}
 
 
-def _matching(platform: Platform, wanted: Wanted, limited: Callable[[Query], Query]) -> CompoundSelect[tuple[str]]:
+def _matching(platform_id: int, wanted: Wanted, limited: Callable[[Query], Query]) -> CompoundSelect[tuple[str]]:
     """The SKUs of either kind, each found by its own index and `limited` to what is needed of it."""
     ids = literal(list(wanted.article_ids), ARRAY(BigInteger))
     kinds = (prefix(ArticleAssignment.sku, wanted.search), ArticleAssignment.article_id == any_(ids))
-    of_platform = select(ArticleAssignment.sku).where(ArticleAssignment.platform_id == platform.id)
+    of_platform = select(ArticleAssignment.sku).where(ArticleAssignment.platform_id == platform_id)
     return union(*(select(limited(of_platform.where(kind)).subquery().c.sku) for kind in kinds))
