@@ -26,5 +26,5 @@ def columns(grantable: Sequence[Role]) -> tuple[Column, ...]:
         Column("name", _l("Name"), lambda user: user.name, sort="name", heads=True),
         Column("email", _l("E-mail address"), lambda user: user.email, sort="email", classes="text-break"),
         Column("role", _l("Role"), lambda user: str(ROLES[user.role])),
-        Column("acts", _l("Actions"), None, acts, fixed=True),
+        Column("acts", _l("Actions"), None, acts, classes="text-end", fixed=True),
     )
