@@ -566,7 +566,7 @@ def assert_refused(
 ) -> None:
     """The answer says at the field what is wrong, and shows all that was typed."""
     assert answer.status_code == 422, answer.status
-    forms = [form for form in forms_of(answer.text) if boxes(form, name)]
+    forms = [form for form in forms_of(answer.text) if form.attributes["method"] == "post" and boxes(form, name)]
     assert forms, "the form is gone"
     form = min(forms, key=lambda form: form.attributes.get("action", action) != action)
     kinds = {box.attributes.get("type") for box in boxes(form, name)}

@@ -86,6 +86,8 @@ NARROWED = {
             "country=FI&q=germ": [],
             "q=fi 24&state=past": ["Finland"],
             "q=fi 24&state=present": [],
+            "q=de 19&state=past": [],
+            "q=de 19&state=present": ["Germany"],
             "q=de&state=coming": [],
         },
     ),
