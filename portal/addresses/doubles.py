@@ -11,11 +11,12 @@ A search looks at the addresses it means, and at those that may be their newer d
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, any_, func, literal, literal_column, or_, select, true, union
+from sqlalchemy import BigInteger, ColumnElement, any_, func, literal, literal_column, or_, select, true, union_all
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import aliased
 
@@ -27,7 +28,7 @@ from portal.lists import Column, Query, Sort, Window
 # Two looks into an index each: some thousandths of a second for all of them.
 MOST_LOOKED_AT = 400
 
-# Of each address that a search means so many newer ones are looked at, for each way of being alike.
+# Of each address that a search means so many newer ones are looked at, for each way of being alike; more of few.
 MOST_ALIKE = 10
 
 NEWEST = Sort("number", (Address.number,), descending=True)
@@ -57,10 +58,11 @@ class Found:
 def find(term: str) -> Found:
     """What a search for the beginning of a number, a name or a surname considers."""
     meant, cut = listing.find(term)
-    of_each = (_newer_alike(key).lateral(key) for key in ("place_key", "email_key"))
-    these = _among(Address.id, meant)
-    alike = union(*(select(each.c.id).select_from(Address).join(each, true()).where(these) for each in of_each))
-    return Found(meant, sorted({*meant, *db.session.scalars(alike)}), cut)
+    most = max(MOST_ALIKE, MOST_LOOKED_AT // max(len(meant), 1))
+    alike = [_alike(meant, key, most) for key in ("place_key", "email_key")]
+    newer = db.session.execute(union_all(*alike)).all()
+    of_one = Counter((row.key, row.older_id) for row in newer)
+    return Found(meant, sorted({*meant, *(row.id for row in newer)}), cut or most in of_one.values())
 
 
 def rows(window: Window, found: Found | None = None) -> list[Pair]:
@@ -110,22 +112,25 @@ def _looked_at(window: Window, found: Found | None) -> Query:
     return query if found is None else query.where(_among(Address.id, found.newer))
 
 
-def _newer_alike(key: str) -> Query:
-    """Those after this address that have the same key, the oldest of them first."""
-    newer = aliased(Address)
+def _alike(meant: Sequence[int], key: str, most: int) -> Query:
+    """Of each of these addresses those after it that have the same key, and are not among them: so many at most."""
+    older, newer = aliased(Address), aliased(Address)
     column = getattr(newer, key)
-    return (
+    of_one = (
         select(newer.id)
         .where(
-            column == getattr(Address, key),
+            column == getattr(older, key),
             column != literal_column("''"),  # as below
             newer.merged_into_id.is_(None),
-            newer.id > Address.id,
+            newer.id > older.id,
+            ~_among(newer.id, meant),
         )
         .order_by(newer.id)
-        .limit(MOST_ALIKE)
-        .correlate(Address)
+        .limit(most)
+        .lateral("of_one")
     )
+    columns = (literal(key).label("key"), older.id.label("older_id"), of_one.c.id)
+    return select(*columns).select_from(older).join(of_one, true()).where(_among(older.id, meant))
 
 
 def _oldest_alike(newer: Any, key: str) -> Query:

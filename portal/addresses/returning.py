@@ -69,6 +69,7 @@ def doubles_index() -> ResponseReturnValue:
         further=further,
         looked_at=doubles.MOST_LOOKED_AT,
         cut=found is not None and found.cut,
+        hint=_("Number, name or surname"),
     )
 
 

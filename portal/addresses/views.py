@@ -47,7 +47,17 @@ def index() -> ResponseReturnValue:
         lambda: listing.count(found),
         lambda row: opens(row.id),
     )
-    return listing_.answer("addresses/index.html", "addresses/_table.html", cut=cut)
+    how = _(
+        "Each buyer becomes one address with a number from its address status, when his first order becomes a document."
+    )
+    return listing_.answer(
+        "addresses/index.html",
+        "listings/_plain.html",
+        cut=cut,
+        hint=_("Number, name or surname"),
+        no_match=_("No address matches"),
+        nothing=(_("No address yet"), how, None, None, "address-book"),
+    )
 
 
 @bp.get(f"/{ID}")
@@ -60,6 +70,7 @@ def show(id: int) -> ResponseReturnValue:
         address=address,
         references=listing.references(address),
         cut=cut,
+        hint=_("Number or order"),
         no_match=_("No document matches"),
         nothing=(_("No document"), _("No document bears this address."), None, None, "file-text"),
     )

@@ -188,6 +188,7 @@ def _listing(platform: Platform, form: AssignmentForm) -> tuple[Listing, dict[st
         "platform": platform,
         "form": form,
         "cut": cut,
+        "hint": _("Beginning of the SKU, or of the article’s number or title"),
         "no_match": _("No SKU matches"),
         "nothing": nothing,
     }

@@ -268,6 +268,15 @@ class TestDoubles:
         assert searched(found["Dora"].number) == [("Dora", "Anton")]
         assert searched("nobody") == []
 
+    def test_what_a_search_leaves_out_of_the_newer_ones_is_said(self, platform, monkeypatch):
+        monkeypatch.setattr(doubles, "MOST_LOOKED_AT", 12)
+        write(platform, *(an_order(f"{n}", **a_buyer(f"{n}", "same@example.com", f"Name {n}")) for n in range(12)))
+        oldest, *newer = (addresses()[f"Name {n}"] for n in range(12))
+        found = doubles.find(oldest.number)
+        assert not found.cut and found.newer == [oldest.id, *(one.id for one in newer)]
+        write(platform, an_order("12", **a_buyer("12", "same@example.com", "Name 12")))
+        assert doubles.find(oldest.number).cut
+
     def test_they_are_paged_and_the_page_says_where_it_stopped_looking(
         self, platform, merchant, app, client_of, monkeypatch
     ):
