@@ -10,13 +10,14 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Self
 
 from flask import request, url_for
-from sqlalchemy import ColumnElement, Select, func, literal, literal_column, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Select, func, literal, literal_column, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.types import TypeEngine
 
 from portal.extensions import db
 
@@ -37,22 +38,30 @@ Column = ColumnElement[Any] | InstrumentedAttribute[Any]
 Query = Select[*tuple[Any, ...]]
 
 BIGGEST_INT = 2**63 - 1
+BIGGEST_SMALL_INT = 2**31 - 1
 
 # A row's id in a route: what no bigint holds is not found, rather than an error of the database.
 ID = f"<int(max={BIGGEST_INT}):id>"
-SMALL_ID = f"<int(max={2**31 - 1}):id>"  # of tables whose ids are plain integers
+SMALL_ID = f"<int(max={BIGGEST_SMALL_INT}):id>"  # of tables whose ids are plain integers
 
 
 @dataclass(frozen=True)
 class Sort:
-    """An order of a list. Each row's key is unique; its columns are those of an index, in that order."""
+    """An order of a list. Each row's key is unique; its columns are those of an index, in that order.
+
+    `reads` tells a row's key where the columns are not attributes of it.
+    """
 
     name: str
     key: tuple[Column, ...]
     descending: bool = False
+    reads: Callable[[Any], tuple[Any, ...]] | None = None
+
+    def key_of(self, row: Any) -> tuple[Any, ...]:
+        return self.reads(row) if self.reads else tuple(getattr(row, str(column.key)) for column in self.key)
 
     def turned(self) -> Self:
-        return type(self)(self.name, self.key, not self.descending)
+        return replace(self, descending=not self.descending)
 
     @property
     def in_url(self) -> str:
@@ -61,12 +70,25 @@ class Sort:
 
 @dataclass(frozen=True)
 class Filter:
-    """A condition a person may set. `parse` returns None for what is no value; `show` words it for the chip."""
+    """A condition a person may set. `parse` returns None for what is no value; `show` words it for the chip.
+
+    `options` are the values to choose among, with their words; `keeps` says which rows a value leaves.
+    """
 
     name: str
     label: str
     parse: Callable[[str], Any]
     show: Callable[[Any], str] = str
+    options: Mapping[Any, Any] = field(default_factory=dict)
+    keeps: Callable[[Any], ColumnElement[bool]] | None = None
+
+    @classmethod
+    def among(
+        cls, name: str, label: str, options: Mapping[Any, Any], keeps: Callable[[Any], ColumnElement[bool]]
+    ) -> Self:
+        """A filter that has just these values."""
+        written = {str(value): value for value in options}
+        return cls(name, label, written.get, lambda value: str(options[value]), options, keeps)
 
 
 @dataclass(frozen=True)
@@ -160,6 +182,11 @@ class View:
 
     def get(self, name: str) -> Any:
         return self.values.get(name)
+
+    @property
+    def conditions(self) -> list[ColumnElement[bool]]:
+        """What the filters that are set say of rows."""
+        return [each.keeps(self.values[each.name]) for each in self.filters if each.keeps and each.name in self.values]
 
     @property
     def window(self) -> Window:
@@ -302,11 +329,12 @@ def decoded_key(text: str, columns: Sequence[Column]) -> tuple[Any, ...] | None:
         return None
     if not isinstance(values, list) or len(values) != len(columns):
         return None
-    key = tuple(_typed(value, column.type.python_type) for value, column in zip(values, columns, strict=True))
+    key = tuple(_typed(value, column.type) for value, column in zip(values, columns, strict=True))
     return None if None in key else key
 
 
-def _typed(value: Any, kind: type) -> Any:
+def _typed(value: Any, type_: TypeEngine[Any]) -> Any:
+    kind = type_.python_type
     if kind is datetime and isinstance(value, str):
         try:
             moment = datetime.fromisoformat(value)
@@ -319,7 +347,8 @@ def _typed(value: Any, kind: type) -> Any:
         except ValueError:
             return None
     if kind is int:
-        return value if type(value) is int and abs(value) <= BIGGEST_INT else None
+        biggest = BIGGEST_INT if isinstance(type_, BigInteger) else BIGGEST_SMALL_INT
+        return value if type(value) is int and abs(value) <= biggest else None
     if isinstance(value, str) and "\x00" not in value:
         try:
             value.encode()
@@ -333,7 +362,7 @@ def _sort(text: str, sorts: Sequence[Sort]) -> Sort:
     name, descending = text.removeprefix("-"), text.startswith("-")
     for sort in sorts:
         if sort.name == name:
-            return Sort(name, sort.key, descending)
+            return replace(sort, descending=descending)
     return sorts[0]
 
 

@@ -568,7 +568,8 @@ def assert_refused(
     assert answer.status_code == 422, answer.status
     forms = [form for form in forms_of(answer.text) if boxes(form, name)]
     assert forms, "the form is gone"
-    form = min(forms, key=lambda form: form.attributes.get("action", action) != action)
+    # Not the filters of a list that stands on the same page, if there is another.
+    form = min(forms, key=lambda f: (f.attributes.get("action", action) != action, f.attributes["method"] != "post"))
     kinds = {box.attributes.get("type") for box in boxes(form, name)}
     if "radio" in kinds:
         assert form.one("div", id=f"{name}-error").words

@@ -5,24 +5,31 @@ keys. So a page looks at MOST_LOOKED_AT addresses, from the newest number down, 
 whether an older one has its name and place, or its e-mail address: a look into an index each. Where these
 addresses make no full page of pairs there may be more behind the last of them; the page says so, and goes on
 from there. Of an address that is like several only the pair with the oldest is shown, until it is settled.
+
+A search looks at the addresses it means, and at those that may be their newer doubles, in the same way.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import BigInteger, any_, func, literal, literal_column, select, true
+from sqlalchemy import BigInteger, ColumnElement, any_, func, literal, literal_column, or_, select, true, union_all
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import aliased
 
+from portal.addresses import listing
 from portal.addresses.models import Address, AddressApart
 from portal.extensions import db
-from portal.lists import Query, Sort, Window
+from portal.lists import Column, Query, Sort, Window
 
 # Two looks into an index each: some thousandths of a second for all of them.
 MOST_LOOKED_AT = 400
+
+# Of each address that a search means so many newer ones are looked at, for each way of being alike; more of few.
+MOST_ALIKE = 10
 
 NEWEST = Sort("number", (Address.number,), descending=True)
 
@@ -36,9 +43,31 @@ class Pair:
     alike_in_place: bool
 
 
-def rows(window: Window) -> list[Pair]:
-    """The pairs of one window, by the number of the newer address."""
-    newer = _looked_at(window).subquery("newer")
+@dataclass(frozen=True)
+class Found:
+    """The ids of the addresses that a search means, and of those among which the newer of a pair may be.
+
+    `cut` where more match than it considers.
+    """
+
+    meant: Sequence[int]
+    newer: Sequence[int]
+    cut: bool
+
+
+def find(term: str) -> Found:
+    """What a search for the beginning of a number, a name or a surname considers."""
+    meant, cut = listing.find(term)
+    most = max(MOST_ALIKE, MOST_LOOKED_AT // max(len(meant), 1))
+    alike = [_alike(meant, key, most) for key in ("place_key", "email_key")]
+    newer = db.session.execute(union_all(*alike)).all()
+    of_one = Counter((row.key, row.older_id) for row in newer)
+    return Found(meant, sorted({*meant, *(row.id for row in newer)}), cut or most in of_one.values())
+
+
+def rows(window: Window, found: Found | None = None) -> list[Pair]:
+    """The pairs of one window, by the number of the newer address: all, or those of a search."""
+    newer = _looked_at(window, found).subquery("newer")
     in_place = _oldest_alike(newer, "place_key").lateral("in_place")
     in_email = _oldest_alike(newer, "email_key").lateral("in_email")
     older_id = func.coalesce(in_place.c.id, in_email.c.id)
@@ -47,37 +76,61 @@ def rows(window: Window) -> list[Pair]:
         .select_from(newer.outerjoin(in_place, true()).outerjoin(in_email, true()))
         .where(older_id.is_not(None))
     )
-    found = db.session.execute(window.on(pairs, [newer.c.number])).all()
-    ids = literal([id for pair in found for id in (pair.id, pair.older_id)], ARRAY(BigInteger))
-    addresses = {address.id: address for address in db.session.scalars(select(Address).where(Address.id == any_(ids)))}
-    return [Pair(addresses[pair.id], addresses[pair.older_id], pair.alike_in_place) for pair in found]
+    if found is not None:
+        pairs = pairs.where(or_(_among(newer.c.id, found.meant), _among(older_id, found.meant)))
+    alike = db.session.execute(window.on(pairs, [newer.c.number])).all()
+    ids = [id for pair in alike for id in (pair.id, pair.older_id)]
+    addresses = {address.id: address for address in db.session.scalars(select(Address).where(_among(Address.id, ids)))}
+    return [Pair(addresses[pair.id], addresses[pair.older_id], pair.alike_in_place) for pair in alike]
 
 
-def rows_beyond(window: Window) -> list[Pair]:
+def rows_beyond(window: Window, found: Found | None = None) -> list[Pair]:
     """As `rows`, but going on until the window is full or all addresses were looked at."""
-    found: list[Pair] = []
+    pairs: list[Pair] = []
     looking: Window | None = window
-    while looking is not None and len(found) <= window.rows:
-        found += rows(looking)
-        last = last_looked_at(looking)
+    while looking is not None and len(pairs) <= window.rows:
+        pairs += rows(looking, found)
+        last = last_looked_at(looking, found)
         looking = replace(looking, key=(last,)) if last else None
-    return found[: window.rows + 1]
+    return pairs[: window.rows + 1]
 
 
 def key_of(pair: Pair) -> tuple[Any, ...]:
     return (pair.newer.number,)
 
 
-def last_looked_at(window: Window) -> str | None:
+def last_looked_at(window: Window, found: Found | None = None) -> str | None:
     """The number of the last address that the window looks at; None if there is none behind it."""
-    numbers: Sequence[str] = db.session.scalars(_looked_at(window).with_only_columns(Address.number)).all()
+    numbers: Sequence[str] = db.session.scalars(_looked_at(window, found).with_only_columns(Address.number)).all()
     return numbers[-1] if len(numbers) == MOST_LOOKED_AT else None
 
 
-def _looked_at(window: Window) -> Query:
+def _looked_at(window: Window, found: Found | None) -> Query:
     wide = Window(window.sort, window.key, window.backwards, MOST_LOOKED_AT - 1)  # a window reads one row more
     columns = (Address.id, Address.number, Address.place_key, Address.email_key)
-    return wide.on(select(*columns).where(Address.merged_into_id.is_(None)))
+    query = wide.on(select(*columns).where(Address.merged_into_id.is_(None)))
+    return query if found is None else query.where(_among(Address.id, found.newer))
+
+
+def _alike(meant: Sequence[int], key: str, most: int) -> Query:
+    """Of each of these addresses those after it that have the same key, and are not among them: so many at most."""
+    older, newer = aliased(Address), aliased(Address)
+    column = getattr(newer, key)
+    of_one = (
+        select(newer.id)
+        .where(
+            column == getattr(older, key),
+            column != literal_column("''"),  # as below
+            newer.merged_into_id.is_(None),
+            newer.id > older.id,
+            ~_among(newer.id, meant),
+        )
+        .order_by(newer.id)
+        .limit(most)
+        .lateral("of_one")
+    )
+    columns = (literal(key).label("key"), older.id.label("older_id"), of_one.c.id)
+    return select(*columns).select_from(older).join(of_one, true()).where(_among(older.id, meant))
 
 
 def _oldest_alike(newer: Any, key: str) -> Query:
@@ -101,3 +154,7 @@ def _oldest_alike(newer: Any, key: str) -> Query:
         .order_by(older.id)
         .limit(1)
     )
+
+
+def _among(id: Column, ids: Sequence[int]) -> ColumnElement[bool]:
+    return id == any_(literal(list(ids), ARRAY(BigInteger)))

@@ -1,4 +1,4 @@
-"""The list of addresses, the documents of one, and the list of merges."""
+"""The lists of addresses, of number ranges and of merges."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import BigInteger, ColumnElement, any_, func, literal, or_, select, union
+from sqlalchemy import BigInteger, ColumnElement, any_, case, func, literal, or_, select, union
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import aliased
 
-from portal.addresses.models import Address, AddressMerge, AddressReference
-from portal.documents.models import Document
+from portal.addresses.models import Address, AddressMerge, AddressReference, NumberRange, Purpose
 from portal.extensions import db
 from portal.lists import Filter, Query, Sort, Window, count_up_to, prefix
 from portal.tenants.models import User
@@ -27,6 +26,16 @@ BY_NUMBER = Sort("number", (Address.number,), descending=True)
 BY_NAME = Sort("name", (Address.name_key, Address.id))
 SORTS = (BY_NUMBER, BY_NAME)
 FILTERS = (Filter("q", _l("Search"), str),)
+# Those of documents first.
+RANGE_RANKS = {purpose: rank for rank, purpose in enumerate(Purpose)}
+RANGE_SORTS = (
+    Sort(
+        "purpose",
+        (case(RANGE_RANKS, value=NumberRange.purpose).cast(BigInteger), NumberRange.name, NumberRange.id),
+        reads=lambda row: (RANGE_RANKS[row.purpose], row.name, row.id),
+    ),
+    Sort("name", (NumberRange.name, NumberRange.id)),
+)
 MERGE_FILTERS = (Filter("q", _l("Number"), str),)
 
 COLUMNS = (
@@ -40,7 +49,6 @@ COLUMNS = (
     Address.email,
     Address.name_key,
 )
-NEWEST_DOCUMENTS = Sort("date", (Document.ordered_at, Document.id), descending=True)
 NEWEST_MERGES = Sort("merged", (AddressMerge.id,), descending=True)
 KEPT, MERGED = aliased(Address), aliased(Address)
 MERGE_COLUMNS = (
@@ -55,15 +63,6 @@ MERGE_COLUMNS = (
     User.name.label("merged_by"),
     AddressMerge.merged_at,
     AddressMerge.undone_at,
-)
-DOCUMENT_COLUMNS = (
-    Document.id,
-    Document.number,
-    Document.order_id,
-    Document.state,
-    Document.ordered_at,
-    Document.currency,
-    Document.total,
 )
 
 
@@ -104,19 +103,6 @@ def find(term: str, most: int = MOST_FOUND) -> tuple[list[int], bool]:
         )
     ).all()
     return sorted(ids), len(ids) >= most
-
-
-def documents(address: Address, window: Window) -> Sequence[Any]:
-    """The documents of an address, the newest first."""
-    return db.session.execute(window.on(select(*DOCUMENT_COLUMNS).where(Document.address_id == address.id))).all()
-
-
-def count_documents(address: Address) -> int | None:
-    return count_up_to(select(Document.ordered_at).where(Document.address_id == address.id))
-
-
-def document_key(row: Any) -> tuple[Any, ...]:
-    return (row.ordered_at, row.id)
 
 
 def references(address: Address) -> tuple[Sequence[str], bool]:

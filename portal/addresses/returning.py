@@ -8,7 +8,7 @@ from flask_babel import gettext as _
 from flask_login import current_user
 from htmx_flask import request
 
-from portal.addresses import doubles, listing, merging, service
+from portal.addresses import documents, doubles, listing, merging, service
 from portal.addresses.blueprint import bp
 from portal.addresses.double_columns import of_merges, of_pairs
 from portal.addresses.forms import MatchingForm, MergeForm
@@ -42,27 +42,34 @@ def update_matching() -> ResponseReturnValue:
 
 @bp.get("/doubles")
 def doubles_index() -> ResponseReturnValue:
-    view = View.of_request("addresses.doubles_index", lambda values: (doubles.NEWEST,))
+    view = View.of_request("addresses.doubles_index", lambda values: (doubles.NEWEST,), listing.FILTERS)
+    search = view.get("q")
+    found = doubles.find(search) if search else None
     opens = address_of("addresses.show")
 
     def further(page: Page) -> tuple[str, str] | None:
         """The last number that was looked at and the page behind it, where nothing tells of a next page."""
         last = None
         if page.next is None:
-            last = doubles.last_looked_at(Window(view.sort) if view.backwards else view.window)
+            last = doubles.last_looked_at(Window(view.sort) if view.backwards else view.window, found)
         return (last, view.url(after=encoded_key((last,)))) if last else None
 
     listing_ = Listing(
         _("Doubles"),
         view,
         of_pairs(current_user.may(Role.ADMIN)),
-        lambda window: doubles.rows(window) if window.rows == PAGE_ROWS else doubles.rows_beyond(window),
+        lambda window: (doubles.rows if window.rows == PAGE_ROWS else doubles.rows_beyond)(window, found),
         doubles.key_of,
         lambda: None,
         lambda pair: opens(pair.newer.id),
     )
     return listing_.answer(
-        "addresses/doubles.html", "addresses/_doubles.html", further=further, looked_at=doubles.MOST_LOOKED_AT
+        "addresses/doubles.html",
+        "addresses/_doubles.html",
+        further=further,
+        looked_at=doubles.MOST_LOOKED_AT,
+        cut=found is not None and found.cut,
+        hint=_("Number, name or surname"),
     )
 
 
@@ -169,5 +176,5 @@ def _side_by_side(address: Address, other: Address, form: MergeForm) -> str:
         "addresses/pair.html",
         address=address,
         form=form,
-        sides=[(one, listing.count_documents(one)) for one in both],
+        sides=[(one, documents.count(one.id)) for one in both],
     )

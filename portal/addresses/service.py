@@ -62,15 +62,16 @@ def statuses() -> Sequence[AddressStatus]:
 
 
 def ranges() -> Sequence[NumberRange]:
-    """The tenant's number ranges, those of documents first."""
-    found = db.session.scalars(select(NumberRange).order_by(NumberRange.name, NumberRange.id)).all()
-    return sorted(found, key=lambda number_range: list(Purpose).index(number_range.purpose))
+    """The tenant's number ranges, by name."""
+    found: Sequence[NumberRange] = db.session.scalars(
+        select(NumberRange).order_by(NumberRange.name, NumberRange.id)
+    ).all()
+    return found
 
 
 def running_out() -> Sequence[NumberRange]:
     """The ranges that have few numbers left, or none."""
-    found = [number_range for number_range in ranges() if number_range.numbering.runs_out]
-    return sorted(found, key=lambda number_range: number_range.name)
+    return [number_range for number_range in ranges() if number_range.numbering.runs_out]
 
 
 def create_status(name: str, category: str, numbering: Numbering, payment_terms_id: int | None = None) -> AddressStatus:

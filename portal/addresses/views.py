@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 from htmx_flask import request
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import joinedload, selectinload
 
-from portal.addresses import checking, ledger, ledger_columns, listing, returning, service, status_columns
+from portal.addresses import checking, documents, ledger, ledger_columns, listing, range_columns, returning, service
 from portal.addresses.blueprint import bp
 from portal.addresses.columns import COLUMNS
 from portal.addresses.forms import PURPOSES, RangeForm, StatusForm, form_of, in_url, ledger_filters, say_year
@@ -23,7 +23,7 @@ from portal.extensions import db
 from portal.http import not_found
 from portal.listings.listing import Listing
 from portal.listings.records import records
-from portal.lists import ID, SMALL_ID, Sort, View, page_of
+from portal.lists import ID, SMALL_ID, Filter, Sort, View
 from portal.presentation import address_of
 from portal.tenants.access import require
 from portal.tenants.models import Role
@@ -47,27 +47,32 @@ def index() -> ResponseReturnValue:
         lambda: listing.count(found),
         lambda row: opens(row.id),
     )
-    return listing_.answer("addresses/index.html", "addresses/_table.html", cut=cut)
+    how = _(
+        "Each buyer becomes one address with a number from its address status, when his first order becomes a document."
+    )
+    return listing_.answer(
+        "addresses/index.html",
+        "listings/_plain.html",
+        cut=cut,
+        hint=_("Number, name or surname"),
+        no_match=_("No address matches"),
+        nothing=(_("No address yet"), how, None, None, "address-book"),
+    )
 
 
 @bp.get(f"/{ID}")
 def show(id: int) -> ResponseReturnValue:
-    address = db.get_or_404(Address, id)
-    view = View.of_request("addresses.show", lambda values: (listing.NEWEST_DOCUMENTS,), id=id)
-    page = page_of(
-        view,
-        lambda window: listing.documents(address, window),
-        listing.document_key,
-        listing.count_documents(address),
-    )
-    fragment = request.htmx and not request.htmx.history_restore_request
-    return render_template(
-        "addresses/_documents.html" if fragment else "addresses/show.html",
+    address: Address = db.get_or_404(Address, id)
+    listing_, cut = documents.listing_of(address)
+    return listing_.answer(
+        "addresses/show.html",
+        "listings/_plain.html",
         address=address,
         references=listing.references(address),
-        view=view,
-        page=page,
-        now=datetime.now(UTC),
+        cut=cut,
+        hint=_("Number or order"),
+        no_match=_("No document matches"),
+        nothing=(_("No document"), _("No document bears this address."), None, None, "file-text"),
     )
 
 
@@ -78,7 +83,7 @@ def statuses() -> ResponseReturnValue:
         _("Address statuses"),
         "addresses.statuses",
         AddressStatus,
-        status_columns.columns(may_copy=new is not None),
+        range_columns.of_statuses(may_copy=new is not None),
         (Sort("name", (AddressStatus.name,)), Sort("category", (AddressStatus.category, AddressStatus.id))),
         (AddressStatus.name, AddressStatus.category),
         address_of("addresses.show_status") if new else None,
@@ -180,7 +185,18 @@ def delete_status(id: int) -> ResponseReturnValue:
 
 @bp.get("/numbers")
 def numbers() -> ResponseReturnValue:
-    return render_template("addresses/numbers.html", ranges=service.ranges(), purposes=PURPOSES)
+    listing_ = records(
+        _("Number ranges"),
+        "addresses.numbers",
+        NumberRange,
+        range_columns.of_ranges(),
+        listing.RANGE_SORTS,
+        (NumberRange.name, NumberRange.prefix),
+        address_of("addresses.show_numbers") if current_user.may(Role.ADMIN) else None,
+        [selectinload(NumberRange.years), joinedload(NumberRange.tenant)],
+        (Filter.among("purpose", _l("Numbers of"), PURPOSES, lambda purpose: NumberRange.purpose == purpose),),
+    )
+    return listing_.answer("addresses/numbers.html", "listings/_plain.html", no_match=_("No number range matches"))
 
 
 @bp.get("/numbers/preview")

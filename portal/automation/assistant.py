@@ -78,7 +78,7 @@ def index() -> ResponseReturnValue:
         "listings/_plain.html",
         areas=AREAS,
         states=STATES,
-        follows=True,
+        follows=listing.is_moving,
         nothing=(_("No area actions yet"), where, url_for("platforms.index"), _("To the platforms"), "list-check"),
     )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
-from portal.automation.models import ActionRun, Run, RunState
+from portal.automation.models import IN_FLIGHT, ActionRun, Run, RunState
 from portal.documents.models import IntakePage
 from portal.extensions import db
 from portal.lists import Query, Sort, Window, count_up_to
@@ -38,6 +39,11 @@ def action_rows(area: str | None, state: RunState | None, window: Window) -> Seq
 
 def count_actions(area: str | None, state: RunState | None) -> int | None:
     return count_up_to(_of_actions(select(ActionRun.id), area, state))
+
+
+def is_moving(runs: Iterable[Any]) -> bool:
+    """True while one of these runs has not ended."""
+    return any(run.state in IN_FLIGHT for run in runs)
 
 
 def pages_of(run: Run) -> Sequence[IntakePage]:

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
+from flask_login import current_user
 from redis.exceptions import RedisError
 from sqlalchemy import func, select
 from wtforms import StringField
@@ -17,9 +18,12 @@ from wtforms.validators import DataRequired, InputRequired, Length, NumberRange
 from portal.automation import services
 from portal.automation.models import Service, Task
 from portal.automation.services import MOST_WORKERS, Look, State
+from portal.automation.task_columns import of_services
 from portal.errors import Refused, Unavailable
 from portal.extensions import db
-from portal.lists import SMALL_ID
+from portal.listings.records import records
+from portal.lists import SMALL_ID, Sort
+from portal.presentation import address_of
 from portal.sentences import sentence
 from portal.tenants.access import require, require_user
 from portal.tenants.models import Role
@@ -58,9 +62,29 @@ class ServiceForm(Form):
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
-    found = services.all_of_tenant()
+    looks = {look.service.id: look for look in _looked(services.all_of_tenant())}
     tasks = dict(db.session.execute(select(Task.service_id, func.count()).group_by(Task.service_id)).all())
-    return render_template("services/index.html", looks=_looked(found), tasks=tasks, words=in_words, tones=TONES)
+    listing = records(
+        _("Services"),
+        "services.index",
+        Service,
+        of_services(looks, tasks, in_words, TONES),
+        (Sort("name", (Service.name, Service.id)),),
+        (Service.name,),
+        address_of("services.show"),
+    )
+    purpose = _(
+        "A service is a group of workers that does your tasks. Each task belongs to one; several keep apart what "
+        "must not wait for each other."
+    )
+    new = url_for("services.new") if current_user.may(Role.ADMIN) else None
+    return listing.answer(
+        "services/index.html",
+        "listings/_plain.html",
+        follows=lambda page: any(looks[service.id].state in services.PASSING for service in page),
+        no_match=_("No service matches"),
+        nothing=(_("No service yet"), purpose, new, _("New service"), "clock"),
+    )
 
 
 @bp.get("/new")

@@ -12,6 +12,7 @@ from flask_babel import ngettext
 from sqlalchemy import ColumnElement, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import joinedload
 
 from jobs.queues import SERVICE, Job, WorkerSeen, end_workers, served, service_queue, waiting, workers
 from jobs.queues import remove as remove_queue
@@ -46,6 +47,10 @@ class State(StrEnum):
     STOPPED = "stopped"
     STARTING = "starting"
     MISSING = "missing"
+
+
+# What becomes another state by itself, within seconds.
+PASSING = {State.STARTING, State.STOPPING}
 
 
 @dataclass(frozen=True)
@@ -181,4 +186,5 @@ def _runs_of(jobs: Sequence[Job]) -> dict[Job, TaskRun]:
     by_id = {job.ids[-1]: job for job in jobs if job.task == "jobs.tasks.run_task"}
     if not by_id:
         return {}
-    return {by_id[run.id]: run for run in db.session.scalars(select(TaskRun).where(TaskRun.id.in_(by_id)))}
+    found = select(TaskRun).where(TaskRun.id.in_(by_id)).options(joinedload(TaskRun.task))
+    return {by_id[run.id]: run for run in db.session.scalars(found)}

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
+from flask_login import current_user
 from sqlalchemy import select
 from sqlalchemy.orm import joinedload, selectinload
 
@@ -17,6 +19,7 @@ from portal.automation.kinds import called
 from portal.automation.models import ActionRun, Schema, Service, Task, TaskAction, TaskRun
 from portal.automation.registry import AREAS
 from portal.automation.reports import doings_of, names_in
+from portal.automation.task_columns import STANDINGS, of_tasks
 from portal.automation.task_forms import (
     CONDITIONS,
     KINDS,
@@ -32,7 +35,9 @@ from portal.automation.task_forms import (
 from portal.automation.triggers import LAST_DAY, LAST_WORKING_DAY, Trigger, TriggerKind, first
 from portal.extensions import db
 from portal.http import not_found
-from portal.lists import ID, SMALL_ID
+from portal.listings.records import records
+from portal.lists import ID, SMALL_ID, Filter
+from portal.presentation import address_of
 from portal.tenants.access import require, require_user
 from portal.tenants.models import Role
 
@@ -45,13 +50,29 @@ SHOWN_STARTS = 5
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
-    found = db.session.scalars(
-        select(Task)
-        .order_by(Task.name)
-        .options(selectinload(Task.actions).joinedload(TaskAction.schema), joinedload(Task.service))
-    ).all()
+    names = {service.id: service.name for service in services.all_of_tenant()}
+    listing = records(
+        _("Tasks"),
+        "tasks.index",
+        Task,
+        of_tasks(in_words),
+        tasks.SORTS,
+        (Task.name,),
+        address_of("tasks.show"),
+        [selectinload(Task.actions).joinedload(TaskAction.schema), joinedload(Task.service)],
+        (
+            Filter.among("service", _l("Service"), names, lambda id: Task.service_id == id),
+            Filter.among("state", _l("State"), STANDINGS, tasks.standing_at),
+        ),
+    )
     has_schema = db.session.scalar(select(Schema.id).limit(1)) is not None
-    return render_template("tasks/index.html", tasks=found, words=in_words, called=called, has_schema=has_schema)
+    return listing.answer(
+        "tasks/index.html",
+        "listings/_plain.html",
+        has_schema=has_schema,
+        no_match=_("No task matches"),
+        nothing=_no_task(has_schema, current_user.may(Role.ADMIN)),
+    )
 
 
 @bp.get("/new")
@@ -189,6 +210,17 @@ def in_words(task: Task) -> str:
         day = named.get(task.month_day, f"{task.month_day}.")
         return _("Monthly on the %(day)s at %(times)s", day=day, times=times)
     return str(KINDS[TriggerKind.MANUAL])
+
+
+def _no_task(has_schema: bool, may_make: bool) -> tuple[str, str, str | None, str, str]:
+    """What is said where there is no task: a task needs a schema first."""
+    if has_schema:
+        purpose = _("A task runs schemas by itself: every morning, every quarter of an hour, on the last working day.")
+        to, label = url_for("tasks.new"), _("New task")
+    else:
+        purpose = _("A task runs schemas by itself. Make a schema first: the last step of the area actions keeps one.")
+        to, label = url_for("actions.scope", area="platforms"), _("Area actions")
+    return _("No task yet"), purpose, to if may_make else None, label, "clock"
 
 
 def _save(task: Task) -> ResponseReturnValue:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
 from flask_babel import gettext as _
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
@@ -36,6 +37,7 @@ from portal.automation.reports import doings_of
 from portal.automation.triggers import Trigger, TriggerKind, Window
 from portal.errors import Refused
 from portal.extensions import db
+from portal.lists import Sort
 from portal.locks import Lock, alone
 from portal.scope import current_tenant_id
 from portal.secrets import seal
@@ -48,10 +50,42 @@ log = structlog.get_logger()
 MOST_RUNS = 10
 
 
+# Behind all that have a next start.
+NEVER = datetime(9999, 12, 31, tzinfo=UTC)
+SORTS = (
+    Sort("name", (Task.name, Task.id)),
+    Sort(
+        "next",
+        (func.coalesce(Task.next_at, NEVER), Task.id),
+        reads=lambda task: (task.next_at or NEVER, task.id),
+    ),
+)
+
+
+class Standing(StrEnum):
+    """How a task is: a locked one waits for a person, whether it is on or off."""
+
+    ON = "on"
+    OFF = "off"
+    LOCKED = "locked"
+
+
 class NameTaken(Refused):
     """Another task of the tenant bears this name."""
 
     field = "name"
+
+
+def standing_of(task: Task) -> Standing:
+    if task.locked_at is not None:
+        return Standing.LOCKED
+    return Standing.ON if task.active else Standing.OFF
+
+
+def standing_at(standing: Standing) -> ColumnElement[bool]:
+    """True for the tasks that are so."""
+    locked = Task.locked_at.is_not(None)
+    return {Standing.LOCKED: locked, Standing.ON: ~locked & Task.active, Standing.OFF: ~locked & ~Task.active}[standing]
 
 
 def trigger_of(task: Task) -> Trigger:

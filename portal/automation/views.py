@@ -55,7 +55,7 @@ def index() -> ResponseReturnValue:
         "listings/_plain.html",
         platforms=platforms,
         states=STATES,
-        follows=True,
+        follows=listing.is_moving,
         no_match=_("No fetch matches"),
         nothing=(_("No fetch yet"), first, url_for("platforms.index"), _("To the platforms"), "list-check"),
     )

@@ -62,7 +62,7 @@ BY_DATE = Sort("date", (Document.ordered_at, Document.id), descending=True)
 BY_NUMBER = Sort("number", (Document.number,), descending=True)
 BY_SHIP_DATE = Sort("ship_by", (literal_column(SHIP_BY_OR_LAST, DateTime(timezone=True)), Document.id))
 
-COLUMNS = (
+OWN_COLUMNS = (
     Document.id,
     Document.type,
     Document.number,
@@ -78,8 +78,8 @@ COLUMNS = (
     Document.total,
     Document.notice,
     Document.cancel_requested,
-    Address.name.label("customer"),
 )
+COLUMNS = (*OWN_COLUMNS, Address.name.label("customer"))
 
 
 @dataclass(frozen=True)
@@ -162,6 +162,11 @@ def rows(
         merged = select(scan.c.id).select_from(combinations).join(scan, true())
         keys = window.ordered(merged, [scan.c[column.name] for column in key]).limit(window.rows + 1).subquery("keys")
     return db.session.execute(window.ordered(query.join(keys, keys.c.id == Document.id), window.sort.key)).all()
+
+
+def platform_names() -> dict[int, str]:
+    """The tenant's platforms, by id, in the order of their numbers."""
+    return dict(db.session.execute(select(Platform.id, Platform.name).order_by(Platform.number)).all())
 
 
 def types_in_use() -> list[DocumentType]:

@@ -11,19 +11,17 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import login_required
 from htmx_flask import request
-from sqlalchemy import select
 
 from portal.automation import runs
 from portal.documents import asking, detail, listing
 from portal.documents.columns import columns
 from portal.documents.forms import FULFILMENT, STATES, filters, parse_order_id
 from portal.documents.page import document_page, path_fragment
-from portal.extensions import db
 from portal.http import not_found
 from portal.listings.actions import area_actions
 from portal.listings.listing import Listing
 from portal.lists import ID, View
-from portal.platforms.models import DocumentType, Platform
+from portal.platforms.models import DocumentType
 from portal.presentation import DOCUMENT_TYPES, address_of
 from portal.tenants.session import current_tenant
 
@@ -38,7 +36,7 @@ def _signed_in() -> None:
 
 @bp.get("/")
 def index() -> ResponseReturnValue:
-    platforms, types = _platform_names(), listing.types_in_use()
+    platforms, types = listing.platform_names(), listing.types_in_use()
     listing_, cut = _listing(platforms, types)
     return listing_.answer(
         "documents/index.html",
@@ -54,7 +52,7 @@ def index() -> ResponseReturnValue:
 @bp.post("/selection")
 def act() -> ResponseReturnValue:
     """On to the area actions, with the ticked documents or with all that match."""
-    return _listing(_platform_names(), listing.types_in_use())[0].act()
+    return _listing(listing.platform_names(), listing.types_in_use())[0].act()
 
 
 def _listing(platforms: dict[int, str], types: Sequence[DocumentType]) -> tuple[Listing, bool]:
@@ -124,8 +122,3 @@ def _answer(answer: asking.Answer | None, **more: object) -> ResponseReturnValue
         now=datetime.now(UTC),
         **more,
     )
-
-
-def _platform_names() -> dict[int, str]:
-    """The tenant's platforms, by id, in the order of their numbers."""
-    return dict(db.session.execute(select(Platform.id, Platform.name).order_by(Platform.number)).all())

@@ -81,15 +81,21 @@ def leading(label: Any) -> Callable[[str, str], Markup]:
     return button
 
 
-def posting(label: Any) -> Callable[..., Markup]:
-    """A button in each cell of a column that changes something: from its address and what it sends as `number`."""
+def posting(label: Any, sends: str = "number") -> Callable[..., Markup]:
+    """A button in each cell of a column that changes something: from its address and what it `sends`.
+
+    What the row is called is for those who do not see it.
+    """
     middle = f'" class="d-inline"><input type="hidden" name="csrf_token" value="{generate_csrf()}">'
     middle += '<button type="submit" class="btn btn-sm"'
-    end = f">{escape(label)}</button></form>"
+    end = "</button></form>"
 
-    def button(url: str, number: str = "") -> Markup:
-        sent = f' name="number" value="{escape(number)}"' if number else ""
-        return Markup(f'<form method="post" action="{escape(url)}{middle}{sent}{end}')  # noqa: S704 - escaped
+    def button(url: str, value: str = "", name: str = "") -> Markup:
+        sent = f' name="{sends}" value="{escape(value)}"' if value else ""
+        unseen = f'<span class="visually-hidden"> {escape(name)}</span>' if name else ""
+        return Markup(  # noqa: S704 - escaped
+            f'<form method="post" action="{escape(url)}{middle}{sent}>{escape(label)}{unseen}{end}'
+        )
 
     return button
 

@@ -73,10 +73,12 @@ class Listing:
         if kind in export.KINDS:
             return export.answer(kind, self.title, self.shown, self.every_page())
         part = request.htmx and not request.htmx.history_restore_request
+        return self.page(fragment if part else template, **more)
+
+    def page(self, template: str, **more: Any) -> str:
+        """The list in a template: also in that of a page that answers a form."""
         page = page_of(self.view, self.rows_in, self.key_of, self.count())
-        return render_template(
-            fragment if part else template, listing=self, view=self.view, page=page, exports=export.KINDS, **more
-        )
+        return render_template(template, listing=self, view=self.view, page=page, exports=export.KINDS, **more)
 
     def cells(self, found: Sequence[Any]) -> Markup:
         """The rows of a page as HTML."""

@@ -12,9 +12,7 @@ from portal.extensions import db
 from portal.listings.columns import Column
 from portal.listings.listing import Listing
 from portal.lists import Column as Field
-from portal.lists import Filter, Query, Sort, View, Window, count_up_to
-
-FILTERS = (Filter("q", _l("Search"), str),)
+from portal.lists import Filter, Sort, View, Window, count_up_to
 
 
 def records(
@@ -26,16 +24,18 @@ def records(
     searched: Sequence[Field],
     opens: Callable[[int], str] | None = None,
     options: Sequence[Any] = (),
+    filters: Sequence[Filter] = (),
 ) -> Listing:
-    """The list of a model's rows. `opens` tells where an id leads, `options` what is loaded along with a row."""
-    view = View.of_request(endpoint, lambda values: sorts, FILTERS)
-    search = view.get("q")
+    """The list of a model's rows. `opens` tells where an id leads, `options` what is loaded along with a row.
 
-    def these(query: Query) -> Query:
-        return query.where(or_(*(field.icontains(search, autoescape=True) for field in searched))) if search else query
+    `filters` stand beside the search, or bring one of their own where nothing is `searched`.
+    """
+    search = (searching(*searched),) if searched else ()
+    view = View.of_request(endpoint, lambda values: sorts, (*search, *filters))
 
     def rows(window: Window) -> Sequence[Any]:
-        found: Sequence[Any] = db.session.scalars(window.on(these(select(model).options(*options)))).all()
+        query = select(model).options(*options).where(*view.conditions)
+        found: Sequence[Any] = db.session.scalars(window.on(query)).all()
         return found
 
     return Listing(
@@ -43,7 +43,14 @@ def records(
         view,
         columns,
         rows,
-        lambda row: tuple(getattr(row, str(field.key)) for field in view.sort.key),
-        lambda: count_up_to(these(select(model.id))),
+        view.sort.key_of,
+        lambda: count_up_to(select(model.id).where(*view.conditions)),
         (lambda row: opens(row.id)) if opens else None,
+    )
+
+
+def searching(*fields: Field) -> Filter:
+    """The search for what stands anywhere in one of these."""
+    return Filter(
+        "q", _l("Search"), str, keeps=lambda typed: or_(*(each.icontains(typed, autoescape=True) for each in fields))
     )

@@ -38,7 +38,8 @@ def index() -> ResponseReturnValue:
     view = View.of_request("articles.index", lambda values: articles.SORTS, articles.FILTERS)
     search = view.get("q")
     found, cut = articles.find(search) if search else (None, False)
-    opens = address_of("articles.show") if current_user.may(Role.ADMIN) else None
+    may_change = current_user.may(Role.ADMIN)
+    opens = address_of("articles.show") if may_change else None
     listing = Listing(
         _("Articles"),
         view,
@@ -48,7 +49,16 @@ def index() -> ResponseReturnValue:
         lambda: articles.count(found),
         (lambda row: opens(row.id)) if opens else None,
     )
-    return listing.answer("articles/index.html", "articles/_table.html", cut=cut)
+    purpose = _("Articles are what you sell, under your own numbers. A file brings in all of them at once.")
+    to_import = url_for("articles.choose") if may_change else None
+    return listing.answer(
+        "articles/index.html",
+        "listings/_plain.html",
+        cut=cut,
+        hint=_("Number or beginning of the title"),
+        no_match=_("No article matches"),
+        nothing=(_("No article yet"), purpose, to_import, _("Import"), "packages"),
+    )
 
 
 @bp.get("/new")

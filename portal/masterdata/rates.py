@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from decimal import Decimal
+from enum import StrEnum
 
 from flask_babel import format_date
 from flask_babel import gettext as _
-from sqlalchemy import BigInteger, case, insert, literal, select
-from sqlalchemy.orm import joinedload
+from sqlalchemy import BigInteger, ColumnElement, case, false, func, insert, literal, or_, select
 
 from portal.errors import Refused
 from portal.extensions import db
-from portal.lists import Query, Sort, Window, count_up_to
+from portal.lists import Sort
 from portal.masterdata import eu_rates
 from portal.masterdata.countries import country_name
 from portal.masterdata.models import TaxClass, TaxCode, TaxRate, TaxSettings
@@ -25,6 +25,17 @@ RANKS = {tax_class: rank for rank, tax_class in enumerate(TaxClass)}
 RANK = case(RANKS, value=TaxRate.tax_class).cast(BigInteger)
 
 
+BY_DAY = Sort("from", (TaxRate.valid_from, TaxRate.id))
+
+
+class Time(StrEnum):
+    """When a rate holds."""
+
+    PAST = "past"
+    PRESENT = "present"
+    COMING = "coming"
+
+
 class PeriodTaken(Refused):
     """There is another rate for some of these days."""
 
@@ -34,23 +45,34 @@ class PeriodTaken(Refused):
 def by_country(places: Mapping[str, int]) -> Sort:
     """The countries in this order, of each the standard rate first."""
     place = case(places, value=TaxRate.country) if places else literal(0)
-    return Sort("country", (place.cast(BigInteger), RANK, TaxRate.valid_from))
+    return Sort(
+        "country",
+        (place.cast(BigInteger), RANK, TaxRate.valid_from),
+        reads=lambda row: (places[row.country], RANKS[row.tax_class], row.valid_from),
+    )
 
 
-def rows(country: str | None, window: Window) -> Sequence[TaxRate]:
-    """A page of the tenant's rates, each with its tax code."""
-    query = _these(select(TaxRate).options(joinedload(TaxRate.tax_code)), country)
-    found: Sequence[TaxRate] = db.session.scalars(window.on(query)).all()
-    return found
+def meant_by(term: str, names: Mapping[str, str]) -> ColumnElement[bool]:
+    """True for the rates of countries that are called so, in their `names` or their codes, and of such tax codes."""
+    countries = [code for code, name in names.items() if term.casefold() in name.casefold()]
+    code = TaxRate.tax_code.has(
+        or_(TaxCode.code.icontains(term, autoescape=True), TaxCode.name.icontains(term, autoescape=True))
+    )
+    return or_(TaxRate.country.in_(countries), TaxRate.country == term.upper(), code)
 
 
-def key_of(row: TaxRate, places: Mapping[str, int]) -> tuple[int, int, date]:
-    """Where a row stands in the order of `by_country`."""
-    return places[row.country], RANKS[row.tax_class], row.valid_from
+def standing_at(time: Time, today: date) -> ColumnElement[bool]:
+    """True for the rates that hold today, held until a day before it, or begin after it."""
+    begun = TaxRate.valid_from <= today
+    ended = func.coalesce(TaxRate.valid_until < today, false())
+    return {Time.PAST: ended, Time.PRESENT: begun & ~ended, Time.COMING: ~begun}[time]
 
 
-def count(country: str | None) -> int | None:
-    return count_up_to(_these(select(TaxRate.id), country))
+def time_of(row: TaxRate, today: date) -> Time:
+    """When the rate holds, seen from today."""
+    if row.valid_until and row.valid_until < today:
+        return Time.PAST
+    return Time.PRESENT if row.valid_from <= today else Time.COMING
 
 
 def countries() -> list[str]:
@@ -130,10 +152,6 @@ def take_over(chosen: Collection[str]) -> list[Difference]:
 def percent(rate: Decimal) -> str:
     """The rate as it stands in a tax code: 20, 5.5."""
     return f"{rate.normalize():f}"
-
-
-def _these(query: Query, country: str | None) -> Query:
-    return query if country is None else query.where(TaxRate.country == country)
 
 
 def _lock() -> None:

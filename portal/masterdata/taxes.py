@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import date, datetime
 
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -12,15 +13,16 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 from htmx_flask import request
+from sqlalchemy.orm import joinedload
 from wtforms import SelectField
 
 from portal.documents.trial import Trial, try_out_all
 from portal.extensions import db
 from portal.listings.records import records
-from portal.lists import SMALL_ID, Filter, Sort, View, page_of
+from portal.lists import SMALL_ID, Filter, Sort
 from portal.masterdata import eu_rates, rates, service
 from portal.masterdata.blueprint import bp
-from portal.masterdata.columns import of_codes
+from portal.masterdata.columns import TIMES, of_codes, of_rates
 from portal.masterdata.countries import by_name, country_name, is_country
 from portal.masterdata.forms import TAX_CLASSES, CodeForm, RateForm, SettingsForm
 from portal.masterdata.models import TaxCode, TaxRate, TaxSettings
@@ -30,9 +32,6 @@ from portal.presentation import address_of
 from portal.tenants.access import require
 from portal.tenants.models import Role
 from portal.typed import choices
-
-FILTERS = (Filter("country", _l("Country"), lambda typed: typed if is_country(typed) else None, country_name),)
-
 
 # Codes
 
@@ -109,25 +108,27 @@ def delete_code(id: int) -> ResponseReturnValue:
 
 @bp.get("/tax-rates/")
 def tax_rates() -> ResponseReturnValue:
-    countries = by_name(rates.countries())
-    places = {code: place for place, (code, _name) in enumerate(countries)}
-    view = View.of_request("masterdata.tax_rates", lambda values: (rates.by_country(places),), FILTERS)
-    country = view.get("country")
-    page = page_of(
-        view,
-        lambda window: rates.rows(country, window),
-        lambda row: rates.key_of(row, places),
-        rates.count(country),
+    names, today = dict(by_name(rates.countries())), datetime.now(get_timezone()).date()
+    places = {code: place for place, code in enumerate(names)}
+    may_change = current_user.may(Role.ADMIN)
+    listing = records(
+        _("Tax rates"),
+        "masterdata.tax_rates",
+        TaxRate,
+        of_rates(today),
+        (rates.by_country(places), rates.BY_DAY),
+        (),
+        address_of("masterdata.show_rate") if may_change else None,
+        [joinedload(TaxRate.tax_code)],
+        _rate_filters(names, today),
     )
-    fragment = request.htmx and not request.htmx.history_restore_request
-    return render_template(
-        "masterdata/_rates.html" if fragment else "masterdata/rates.html",
-        view=view,
-        page=page,
-        countries=countries,
-        country_name=country_name,
-        tax_classes=TAX_CLASSES,
-        today=datetime.now(get_timezone()).date(),
+    known = _("Without rates no tax is computed. Kontor knows those of the EU.")
+    take_over = url_for("masterdata.eu") if may_change else None
+    return listing.answer(
+        "masterdata/rates.html",
+        "listings/_plain.html",
+        no_match=_("No tax rate matches"),
+        nothing=(_("No tax rate yet"), known, take_over, _("Take over the EU’s rates"), "discount"),
     )
 
 
@@ -262,6 +263,22 @@ def update_taxes() -> ResponseReturnValue:
     change()
     flash(_("The settings are saved. They hold for orders that come in from now on."), "success")
     return redirect(url_for("masterdata.taxes"))
+
+
+def _rate_filters(names: Mapping[str, str], today: date) -> tuple[Filter, ...]:
+    """`names` are the countries that there are rates of; any other may be asked for, and has none."""
+    return (
+        Filter("q", _l("Search"), str, keeps=lambda term: rates.meant_by(term, names)),
+        Filter(
+            "country",
+            _l("Country"),
+            lambda typed: typed if is_country(typed) else None,
+            country_name,
+            names,
+            lambda country: TaxRate.country == country,
+        ),
+        Filter.among("state", _l("State"), TIMES, lambda time: rates.standing_at(time, today)),
+    )
 
 
 def _code_page(form: CodeForm, code: TaxCode | None = None) -> str:

@@ -10,16 +10,19 @@ from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_login import current_user
 from htmx_flask import request
 
 from portal import csv_files, imports
 from portal.csv_files import Table
 from portal.extensions import db
 from portal.imports import ImportForm, Planned, UploadForm
-from portal.lists import LONGEST_SEARCH, SMALL_ID, View, page_of
+from portal.listings.listing import Listing
+from portal.lists import LONGEST_SEARCH, SMALL_ID, View
 from portal.masterdata import articles
 from portal.platforms import assignment_files, assignments
 from portal.platforms.article_forms import AssignmentForm, offered_from
+from portal.platforms.assignment_columns import columns
 from portal.platforms.models import Platform
 from portal.tenants.access import require, require_user
 from portal.tenants.models import Role
@@ -36,7 +39,8 @@ FIELDS = {"number": _l("Article number")}
 def index(id: int) -> ResponseReturnValue:
     """The assignments, and a form for one more; ?sku= is one that asks for an article."""
     platform = _platform(id)
-    return _index_page(platform, _form(platform, formdata=None, sku=one_line(request.args.get("sku"))))
+    listing, more = _listing(platform, _form(platform, formdata=None, sku=one_line(request.args.get("sku"))))
+    return listing.answer("platforms/assignments.html", "listings/_plain.html", **more)
 
 
 @bp.post("")
@@ -46,7 +50,8 @@ def create(id: int) -> ResponseReturnValue:
     form = _form(platform)
     if _assign(platform, form):
         return redirect(url_for("assignments.index", id=id))
-    return _index_page(platform, form), 422
+    listing, more = _listing(platform, form)
+    return listing.page("platforms/assignments.html", **more), 422
 
 
 @bp.post("/remove")
@@ -160,23 +165,33 @@ def _assign(platform: Platform, form: AssignmentForm) -> bool:
     return True
 
 
-def _index_page(platform: Platform, form: AssignmentForm) -> str:
+def _listing(platform: Platform, form: AssignmentForm) -> tuple[Listing, dict[str, Any]]:
+    """The list of assignments, and what its page shows besides."""
     view = View.of_request("assignments.index", lambda values: assignments.SORTS, assignments.FILTERS, id=platform.id)
-    search = view.get("q") or ""
-    page = page_of(
+    id, search = platform.id, view.get("q")
+    wanted, cut = assignments.wanted(search) if search else (None, False)
+    listing = Listing(
+        _("Articles of %(name)s", name=platform.name),
         view,
-        lambda window: assignments.rows(platform, search, window),
-        lambda row: (row.sku,),
-        assignments.count(platform, search),
+        columns(id, current_user.may(Role.ADMIN)),
+        lambda window: assignments.rows(id, wanted, window),
+        view.sort.key_of,
+        lambda: assignments.count(id, wanted),
     )
-    fragment = request.htmx and not request.htmx.history_restore_request
-    return render_template(
-        "platforms/_assignments.html" if fragment else "platforms/assignments.html",
-        platform=platform,
-        form=form,
-        view=view,
-        page=page,
+    needless = _(
+        "A SKU that is one of your article numbers needs no assignment, if the settings of document creation say so. "
+        "Any other is assigned here, or by a file."
     )
+    to_missing = url_for("assignments.missing", id=id)
+    nothing = (_("No SKU is assigned"), needless, to_missing, _("SKUs without an article"), "link")
+    return listing, {
+        "platform": platform,
+        "form": form,
+        "cut": cut,
+        "hint": _("Beginning of the SKU, or of the article’s number or title"),
+        "no_match": _("No SKU matches"),
+        "nothing": nothing,
+    }
 
 
 def _missing_page(platform: Platform, form: AssignmentForm) -> str:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import BigInteger, String, any_, exists, func, literal, select
+from sqlalchemy import BigInteger, CompoundSelect, String, any_, exists, func, literal, select, union
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from portal.documents import listing
 from portal.documents.models import DocumentLine, LineKind
 from portal.errors import Refused
 from portal.extensions import db
-from portal.lists import Filter, Query, Sort, Window, count_up_to, prefix
+from portal.lists import COUNTED, Filter, Query, Sort, Window, count_up_to, prefix
+from portal.masterdata import articles
 from portal.masterdata.models import Article
 from portal.platforms.models import ArticleAssignment, Platform
 from portal.scope import current_tenant_id
@@ -41,15 +43,35 @@ class SkuTaken(Refused):
     field = "sku"
 
 
-def rows(platform: Platform, search: str, window: Window) -> Sequence[Any]:
-    """The assignments of one window whose SKU begins so."""
+@dataclass(frozen=True)
+class Wanted:
+    """Assignments whose SKU begins so, or that are to one of the articles that a search for this finds."""
+
+    search: str
+    article_ids: Sequence[int]
+
+
+def wanted(search: str) -> tuple[Wanted, bool]:
+    """What a search means; True if more articles may match than it considers."""
+    article_ids, cut = articles.find(search)
+    return Wanted(search, article_ids), cut
+
+
+def rows(platform_id: int, wanted: Wanted | None, window: Window) -> Sequence[Any]:
+    """The assignments of one window: all, or those that are wanted."""
     query = select(ArticleAssignment.sku, Article.number, Article.title, Article.active)
     query = query.join(Article, Article.id == ArticleAssignment.article_id)
-    return db.session.execute(window.on(_of(query, platform, search))).all()
+    query = query.where(ArticleAssignment.platform_id == platform_id)
+    if wanted is not None:
+        query = query.where(ArticleAssignment.sku.in_(_matching(platform_id, wanted, window.on)))
+    return db.session.execute(window.on(query)).all()
 
 
-def count(platform: Platform, search: str) -> int | None:
-    return count_up_to(_of(select(ArticleAssignment.sku), platform, search))
+def count(platform_id: int, wanted: Wanted | None) -> int | None:
+    if wanted is None:
+        return count_up_to(select(ArticleAssignment.sku).where(ArticleAssignment.platform_id == platform_id))
+    matching = _matching(platform_id, wanted, lambda query: query.limit(COUNTED + 1)).subquery()
+    return count_up_to(select(matching.c.sku))
 
 
 def assign(platform: Platform, sku: str, number: str) -> None:
@@ -79,8 +101,8 @@ def remove(platform: Platform, sku: str) -> bool:
 def known(platform: Platform, skus: Sequence[str]) -> dict[str, str]:
     """The article numbers that these SKUs are assigned to."""
     query = select(ArticleAssignment.sku, Article.number).join(Article, Article.id == ArticleAssignment.article_id)
-    wanted = ArticleAssignment.sku == any_(literal(list(skus), ARRAY(String)))
-    found = db.session.execute(query.where(ArticleAssignment.platform_id == platform.id, wanted))
+    named = ArticleAssignment.sku == any_(literal(list(skus), ARRAY(String)))
+    found = db.session.execute(query.where(ArticleAssignment.platform_id == platform.id, named))
     return {row.sku: row.number for row in found}
 
 
@@ -89,12 +111,12 @@ def write(platform: Platform, numbers: Mapping[str, str]) -> None:
 
     One whose article was removed at this very moment is left out.
     """
-    articles = _lock(sorted(set(numbers.values())))
-    wanted = {sku: articles[number].id for sku, number in numbers.items() if number in articles}
+    locked = _lock(sorted(set(numbers.values())))
+    ids = {sku: locked[number].id for sku, number in numbers.items() if number in locked}
     given = (
         func.unnest(
-            literal(list(wanted), ARRAY(String)),
-            literal(list(wanted.values()), ARRAY(BigInteger)),
+            literal(list(ids), ARRAY(String)),
+            literal(list(ids.values()), ARRAY(BigInteger)),
         )
         .table_valued("sku", "article_id", name="given")
         .render_derived()
@@ -162,6 +184,9 @@ def _lock(numbers: Sequence[str]) -> dict[str, Any]:
     return {row.number: row for row in found}
 
 
-def _of(query: Query, platform: Platform, search: str) -> Query:
-    query = query.where(ArticleAssignment.platform_id == platform.id)
-    return query.where(prefix(ArticleAssignment.sku, search)) if search else query
+def _matching(platform_id: int, wanted: Wanted, limited: Callable[[Query], Query]) -> CompoundSelect[tuple[str]]:
+    """The SKUs of either kind, each found by its own index and `limited` to what is needed of it."""
+    ids = literal(list(wanted.article_ids), ARRAY(BigInteger))
+    kinds = (prefix(ArticleAssignment.sku, wanted.search), ArticleAssignment.article_id == any_(ids))
+    of_platform = select(ArticleAssignment.sku).where(ArticleAssignment.platform_id == platform_id)
+    return union(*(select(limited(of_platform.where(kind)).subquery().c.sku) for kind in kinds))

@@ -5,17 +5,20 @@ from __future__ import annotations
 from flask import abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from flask_login import current_user, login_required
-from sqlalchemy import select
 
 from portal.extensions import db
-from portal.lists import SMALL_ID
+from portal.listings.listing import Listing
+from portal.listings.records import records
+from portal.lists import SMALL_ID, Filter, Sort
 from portal.scope import tenant
 from portal.tenants import service
 from portal.tenants.access import require
 from portal.tenants.blueprint import bp
-from portal.tenants.forms import ROLES, ConfirmForm, InviteForm, RoleForm, TenantForm
+from portal.tenants.forms import ROLES, InviteForm, RoleForm, TenantForm
 from portal.tenants.models import Role, User
+from portal.tenants.user_columns import columns
 from portal.typed import choices
 
 
@@ -23,7 +26,8 @@ from portal.typed import choices
 @login_required
 def users() -> ResponseReturnValue:
     require(Role.ADMIN)
-    return _users_page(_with_roles(InviteForm()))
+    form = _with_roles(InviteForm(formdata=None))
+    return _listing().answer("tenants/users.html", "listings/_plain.html", form=form, no_match=_("No user matches"))
 
 
 @bp.post("/settings/users")
@@ -103,17 +107,20 @@ def create_tenant() -> ResponseReturnValue:
     return render_template("tenants/new.html", form=form), 422
 
 
-def _users_page(form: InviteForm, link: str | None = None, invited: User | None = None) -> str:
-    return render_template(
-        "tenants/users.html",
-        users=db.session.scalars(select(User).order_by(User.name, User.id)).all(),
-        form=form,
-        confirm=ConfirmForm(formdata=None),
-        roles=_grantable(),
-        role_names=ROLES,
-        link=link,
-        invited=invited,
+def _listing() -> Listing:
+    return records(
+        _("Users"),
+        "tenants.users",
+        User,
+        columns(_grantable()),
+        (Sort("name", (User.name, User.id)), Sort("email", (User.email, User.id))),
+        (User.name, User.email),
+        filters=(Filter.among("role", _l("Role"), ROLES, lambda role: User.role == role),),
     )
+
+
+def _users_page(form: InviteForm, link: str | None = None, invited: User | None = None) -> str:
+    return _listing().page("tenants/users.html", form=form, link=link, invited=invited)
 
 
 def _other_user(id: int) -> User:

@@ -252,6 +252,31 @@ class TestDoubles:
         merging.undo(done)
         assert pairs() == [("c", "b"), ("b", "a")]
 
+    def test_a_search_finds_an_address_as_the_newer_one_and_as_the_older_one(self, platform):
+        write(platform, *(an_order(n, **a_buyer(n, "same@example.com", n)) for n in ("Anna", "Bea", "Carl")))
+        write(platform, *(an_order(n, **a_buyer(n, "other@example.com", n, "Weg 9")) for n in ("Anton", "Dora")))
+        found = addresses()
+        merging.keep_apart(found["Carl"], found["Anna"])
+
+        def searched(term):
+            newest = doubles.Window(doubles.NEWEST)
+            return [(pair.newer.name, pair.older.name) for pair in doubles.rows(newest, doubles.find(term))]
+
+        assert pairs() == [("Dora", "Anton"), ("Carl", "Bea"), ("Bea", "Anna")]
+        assert searched("bea") == [("Carl", "Bea"), ("Bea", "Anna")]
+        assert searched("an") == [("Dora", "Anton"), ("Bea", "Anna")]
+        assert searched(found["Dora"].number) == [("Dora", "Anton")]
+        assert searched("nobody") == []
+
+    def test_what_a_search_leaves_out_of_the_newer_ones_is_said(self, platform, monkeypatch):
+        monkeypatch.setattr(doubles, "MOST_LOOKED_AT", 12)
+        write(platform, *(an_order(f"{n}", **a_buyer(f"{n}", "same@example.com", f"Name {n}")) for n in range(12)))
+        oldest, *newer = (addresses()[f"Name {n}"] for n in range(12))
+        found = doubles.find(oldest.number)
+        assert not found.cut and found.newer == [oldest.id, *(one.id for one in newer)]
+        write(platform, an_order("12", **a_buyer("12", "same@example.com", "Name 12")))
+        assert doubles.find(oldest.number).cut
+
     def test_they_are_paged_and_the_page_says_where_it_stopped_looking(
         self, platform, merchant, app, client_of, monkeypatch
     ):
@@ -266,14 +291,15 @@ class TestDoubles:
         assert len(second.rows) == 50  # 10 are like nobody; the two oldest were not looked at
         assert not second.all("h1")
 
+    @pytest.mark.parametrize("search", ["", "?q=same"])
     def test_no_double_is_left_out_or_shown_twice_on_the_way_through(
-        self, platform, merchant, app, client_of, monkeypatch
+        self, platform, merchant, app, client_of, monkeypatch, search
     ):
         monkeypatch.setattr(doubles, "MOST_LOOKED_AT", 55)
-        write(platform, *(an_order(f"s-{n}", **a_buyer(f"s-{n}", "same@example.com")) for n in range(130)))
+        write(platform, *(an_order(f"s-{n}", **a_buyer(f"s-{n}", "same@example.com", "Same")) for n in range(130)))
         db.session.commit()
         desk = Desk.of(app, merchant, client_of)
-        page, seen = desk.open("/addresses/doubles"), []
+        page, seen = desk.open(f"/addresses/doubles{search}"), []
         while True:
             seen += [row[0] for row in page.rows]
             if not page.all("a", rel="next"):

@@ -61,6 +61,9 @@ PAGES = {
     "addresses by name, second": "/addresses/?sort=name > next",
     "addresses, search": "/addresses/?q=s",
     "doubles": "/addresses/doubles",
+    "doubles, search by a name of many": "/addresses/doubles?q=s",
+    "documents of an address": "/addresses/{address}",
+    "documents of an address, search": "/addresses/{address}?q={number}",
     "ledger": "/addresses/numbers/{range}/ledger",
     "ledger, last": "/addresses/numbers/{range}/ledger?sort=number",
     "ledger, search": "/addresses/numbers/{range}/ledger?q={number}",
@@ -191,11 +194,11 @@ def _answer(browser: FlaskClient, address: str) -> str:
 def _known(installation: Installation, merchant: Merchant) -> dict[str, object]:
     with installation.connect() as connection:
         row = connection.execute(
-            "SELECT d.order_id, d.number, s.tracking_number, d.number_range_id FROM document d "
+            "SELECT d.order_id, d.number, s.tracking_number, d.number_range_id, d.address_id FROM document d "
             "JOIN shipment s ON s.document_id = d.id WHERE s.tenant_id = %s ORDER BY s.id LIMIT 1 OFFSET 20",
             (merchant.tenant_id,),
         ).fetchone()
     known: dict[str, object] = dict(
-        zip(("order_id", "number", "tracking", "range"), row or ("", "", "", ""), strict=True)
+        zip(("order_id", "number", "tracking", "range", "address"), row or [""] * 5, strict=True)
     )
     return known | {"platform": merchant.platform_id}

@@ -179,10 +179,15 @@ def test_no_page_without_an_id_shows_what_is_a_neighbours(app, browser, first, s
         "/documents/?fetch={run}",
         "/documents/?actions={action_run}",
         "/tasks/runs/?task={task}",
+        "/tasks/?service={service}",
+        "/services/?q={term}",
+        "/settings/users?q={term}",
+        "/addresses/doubles?q={term}",
+        "/masterdata/tax-rates/?q={term}",
     ],
 )
 def test_nothing_of_a_neighbours_is_found(client_of, first, second, address):
-    ids = {table: first.id(table) for table in ("platform", "address", "run", "action_run", "task")}
+    ids = {table: first.id(table) for table in ("platform", "address", "run", "action_run", "task", "service")}
     wanted = address.format(term=first.term, **ids)
     answer = client_of(second.merchant).get(wanted)
     assert answer.status_code == 200
@@ -206,6 +211,11 @@ EXPORTED = [
     "/masterdata/payment-methods/",
     "/masterdata/tax-codes/",
     "/actions/schemas",
+    "/addresses/numbers",
+    "/masterdata/tax-rates/",
+    "/services/",
+    "/settings/users",
+    "/tasks/",
 ]
 
 
