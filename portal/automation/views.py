@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+from urllib.parse import urlsplit
+
 from flask import Blueprint, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from htmx_flask import request
 from sqlalchemy import select
 
 from portal.automation import listing
 from portal.automation.columns import columns
-from portal.automation.models import Run, RunState
+from portal.automation.models import IN_FLIGHT, Run, RunState
 from portal.extensions import db
 from portal.listings.listing import Listing
 from portal.lists import ID, Filter, View, id_among, one_of
@@ -63,18 +67,25 @@ def index() -> ResponseReturnValue:
 
 @bp.get(f"/{ID}")
 def show(id: int) -> ResponseReturnValue:
-    run: Run = db.get_or_404(Run, id)
-    return render_template(
-        "jobs/show.html",
-        run=run,
-        quiet=quiet_of(run.platform, run),
-        pages=listing.pages_of(run),
-        most=listing.MOST_PAGES,
-    )
+    return _page("jobs/show.html", db.get_or_404(Run, id))
 
 
 @bp.get(f"/{ID}/progress")
 def run(id: int) -> ResponseReturnValue:
-    """How far the run is, for the pages that show it to look again."""
+    """How far the run is, for the pages that show it to look again; with its end its own page learns the rest."""
     run: Run = db.get_or_404(Run, id)
+    own = urlsplit(request.htmx.current_url or "").path == url_for("jobs.show", id=id)
+    if own and run.state not in IN_FLIGHT:
+        return _page("jobs/_progress.html", run, has_ended=True)
     return render_template("platforms/_run.html", run=run, quiet=quiet_of(run.platform, run))
+
+
+def _page(template: str, run: Run, **more: Any) -> str:
+    return render_template(
+        template,
+        run=run,
+        quiet=quiet_of(run.platform, run),
+        pages=listing.pages_of(run),
+        most=listing.MOST_PAGES,
+        **more,
+    )

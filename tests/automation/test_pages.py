@@ -119,6 +119,14 @@ class TestOne:
         assert "hx-get" not in part.attributes and not part.all("progress")
         assert part.attributes["data-announce"] == "100 orders fetched"
 
+    @pytest.mark.parametrize(("state", "told"), [(RunState.RUNNING, False), (RunState.DONE, True)])
+    def test_its_own_page_learns_the_rest_with_the_end(self, desk, platform, state, told):
+        run = a_run(desk, platform, state, orders=3, started_at=NOW, ended_at=NOW if told else None)
+        for page, learns in ((f"/jobs/{run.id}", told), (f"/platforms/{platform.id}", False)):
+            headers = {"HX-Request": "true", "HX-Current-URL": f"http://localhost{page}"}
+            answer = desk.browser.get(f"/jobs/{run.id}/progress", headers=headers).text
+            assert ('id="facts" hx-swap-oob' in answer) == learns, page
+
     def test_a_failure_says_why(self, desk, platform):
         run = a_run(desk, platform, RunState.FAILED, problem="<b>The secret is wrong.</b>", ended_at=NOW)
         part = desk.open(f"/jobs/{run.id}/progress").one("div", role="alert")

@@ -158,6 +158,7 @@ def ids(installation: Installation, context: BrowserContext, page: Page) -> dict
     page.goto(f"{url}/actions/schemas")
     if page.get_by_role("row", name="Every morning").count() == 0:
         page.goto(f"{url}/actions/assistant/summary?area=platforms&kind=all&presets=refresh&presets=retry_held")
+        page.locator("summary", has_text="Save as schema").click()
         page.get_by_label("Name of the schema").fill("Every morning")
         page.get_by_role("button", name="Save as new schema").click()
         page.get_by_role("button", name="Run", exact=True).click()
