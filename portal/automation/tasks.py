@@ -25,9 +25,12 @@ from portal.automation.claims import begin
 from portal.automation.kinds import KINDS, Planned, called, kind_of
 from portal.automation.models import (
     IN_FLIGHT,
+    ActionMessage,
+    ActionRun,
     Condition,
     RunState,
     Service,
+    Severity,
     Task,
     TaskAction,
     TaskRun,
@@ -41,7 +44,7 @@ from portal.lists import Sort
 from portal.locks import Lock, alone
 from portal.scope import current_tenant_id
 from portal.secrets import seal
-from portal.sentences import kept, sentence
+from portal.sentences import kept, sentence, sentence_of, source_of
 from portal.tenants.models import Tenant
 
 log = structlog.get_logger()
@@ -315,10 +318,26 @@ def _end(run: TaskRun) -> None:
     run.ended_at = datetime.now(UTC)
     if run.errors:
         task.locked_at, task.next_at = run.ended_at, None
-        task.lock_reason = run.problem or kept(
-            sentence("Its last run ended with errors. Look at them, put right what they say, and unlock the task.")
-        )
+        task.lock_reason = run.problem or kept(_first_error(run))
     elif task.kind == TriggerKind.CONTINUOUS:
         plan_next(task)
     db.session.commit()
     log.info("task_ended", task=task.id, state=run.state.value, processed=run.processed, errors=run.errors)
+
+
+def _first_error(run: TaskRun) -> str:
+    """What locks the task of a run with errors, with the first of them."""
+    first = db.session.scalar(
+        select(ActionMessage.text)
+        .join(ActionRun, ActionRun.id == ActionMessage.action_run_id)
+        .where(ActionRun.task_run_id == run.id, ActionMessage.severity == Severity.ERROR)
+        .order_by(ActionMessage.id)
+        .limit(1)
+    )
+    if first is None:
+        return sentence("Its last run ended with errors. Look at them, put right what they say, and unlock the task.")
+    source = source_of(first)
+    return sentence(
+        "Its last run ended with errors: “%(error)s” Put right what they say, and unlock the task.",
+        error=sentence_of(source) if source else first,
+    )
