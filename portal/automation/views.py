@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Blueprint, render_template, url_for
+from flask import Blueprint, make_response, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
@@ -21,6 +21,7 @@ from portal.lists import ID, Filter, View, id_among, one_of
 from portal.platforms.models import Platform
 from portal.presentation import address_of
 from portal.setup.quiet import quiet_of
+from portal.setup.service import SETUP_CHANGED
 from portal.tenants.access import require_user
 
 bp = Blueprint("jobs", __name__, url_prefix="/jobs")
@@ -74,10 +75,11 @@ def show(id: int) -> ResponseReturnValue:
 def run(id: int) -> ResponseReturnValue:
     """How far the run is, for the pages that show it to look again; with its end its own page learns the rest."""
     run: Run = db.get_or_404(Run, id)
+    part = render_template("platforms/_run.html", run=run, quiet=quiet_of(run.platform, run))
+    if run.state in IN_FLIGHT:
+        return part
     own = urlsplit(request.htmx.current_url or "").path == url_for("jobs.show", id=id)
-    if own and run.state not in IN_FLIGHT:
-        return _page("jobs/_progress.html", run, has_ended=True)
-    return render_template("platforms/_run.html", run=run, quiet=quiet_of(run.platform, run))
+    return _page("jobs/_progress.html", run, has_ended=True) if own else make_response(part, SETUP_CHANGED)
 
 
 def _page(template: str, run: Run, **more: Any) -> str:

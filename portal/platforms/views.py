@@ -26,7 +26,7 @@ from portal.platforms.columns import COLUMNS
 from portal.platforms.forms import DisconnectForm, PlatformForm
 from portal.platforms.models import Connection, Platform
 from portal.presentation import address_of
-from portal.setup.service import guide_of, platform_of
+from portal.setup.service import SETUP_CHANGED, guide_of, platform_of
 from portal.tenants.access import require, require_user
 from portal.tenants.forms import ConfirmForm
 from portal.tenants.models import Role
@@ -36,9 +36,6 @@ from portal.waiting import Waiting, waiting_in_cloud
 
 bp = Blueprint("platforms", __name__, url_prefix="/platforms")
 bp.before_request(require_user)
-
-# Tells the page's steps (setup/_steps.html) to look again.
-SETUP_CHANGED = {"HX-Trigger": "setup-changed"}
 
 # What the cloud puts into ?connection= when it sends the browser back.
 RETURNS = {

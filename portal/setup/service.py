@@ -24,6 +24,9 @@ from portal.platforms.service import awaits_consent
 from portal.setup.quiet import Quiet, quiet_of
 from portal.setup.steps import FETCH, UPLOAD, Facts, Step, StepState, covers, furthest, steps_of
 
+# Tells the steps on a page (setup/_steps.html) to look again, and with them what they bring along.
+SETUP_CHANGED = {"HX-Trigger": "setup-changed"}
+
 PRESETS = (FETCH, UPLOAD)
 # Seldom enough to be no burden, often enough for a parcel that is picked up today.
 PAUSE = timedelta(minutes=15)

@@ -124,8 +124,10 @@ class TestOne:
         run = a_run(desk, platform, state, orders=3, started_at=NOW, ended_at=NOW if told else None)
         for page, learns in ((f"/jobs/{run.id}", told), (f"/platforms/{platform.id}", False)):
             headers = {"HX-Request": "true", "HX-Current-URL": f"http://localhost{page}"}
-            answer = desk.browser.get(f"/jobs/{run.id}/progress", headers=headers).text
-            assert ('id="facts" hx-swap-oob' in answer) == learns, page
+            answer = desk.browser.get(f"/jobs/{run.id}/progress", headers=headers)
+            assert ('id="facts" hx-swap-oob' in answer.text) == learns, page
+            set_up_looks_again = answer.headers.get("HX-Trigger") == "setup-changed"
+            assert set_up_looks_again == (told and not learns), page
 
     def test_a_failure_says_why(self, desk, platform):
         run = a_run(desk, platform, RunState.FAILED, problem="<b>The secret is wrong.</b>", ended_at=NOW)

@@ -204,6 +204,7 @@ class TestStates:
             headers = {"HX-Request": "true", "HX-Current-URL": f"http://localhost{page}?connection=authenticated"}
             shown = read(desk.browser.get(f"/platforms/{id}/setup", headers=headers).text)
             assert len(shown.all("div", id="run", hx_swap_oob="true")) == comes
+            assert len(shown.all("dl", id="facts", hx_swap_oob="true")) == comes
 
     def test_a_permission_that_was_withdrawn_is_a_problem(self, desk):
         id = desk.come_so_far()
