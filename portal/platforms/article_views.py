@@ -16,6 +16,7 @@ from htmx_flask import request
 from portal import csv_files, imports
 from portal.csv_files import Table
 from portal.extensions import db
+from portal.held import listing as held
 from portal.imports import ImportForm, Planned, UploadForm
 from portal.listings.listing import Listing
 from portal.lists import LONGEST_SEARCH, SMALL_ID, View
@@ -49,7 +50,9 @@ def create(id: int) -> ResponseReturnValue:
     platform = _platform(id)
     form = _form(platform)
     if _assign(platform, form):
-        return redirect(url_for("assignments.index", id=id))
+        # Where orders wait for it, the next thing is to try them again.
+        waits = held.count(held.Wanted(cause="unknown_sku", about=form.sku.data)) != 0
+        return redirect(url_for("held.index") if waits else url_for("assignments.index", id=id))
     listing, more = _listing(platform, form)
     return listing.page("platforms/assignments.html", **more), 422
 

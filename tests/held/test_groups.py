@@ -62,6 +62,15 @@ def test_what_is_mended_is_tried_again_and_nothing_else(desk):
     assert {id: order.retries for id, order in desk.held().items()} == {"028-8": 0, "028-9": 0}
 
 
+def test_who_mends_a_sku_is_led_back_to_try_again_what_waits_for_it(desk):
+    with desk.inside():
+        db.session.add(Article(tenant_id=desk.merchant.tenant_id, number="L-1"))
+        db.session.commit()
+    mended_at = desk.open("/held/").all("li", class_="held-group")[0].link("Mend").partition("?")[0]
+    for sku, led_to in (("A-17", "/held/"), ("C-3", mended_at)):
+        assert desk.browser.post(mended_at, data={"sku": sku, "number": "L-1"}).location == led_to
+
+
 def test_what_is_not_mended_stays_and_is_said(desk):
     assert (
         "0 orders are documents now; 3 are held still."
