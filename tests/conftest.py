@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import socket
@@ -17,8 +18,10 @@ import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import FileSystemBytecodeCache
 from werkzeug.serving import make_server
 
+from jobs.worker import GARBAGE_EVERY
 from portal import create_app
 from portal.embedded import Embedded, Urls
 from portal.extensions import db
@@ -95,9 +98,11 @@ def app(environment: dict[str, str]) -> Iterator[Flask]:
     passwords.HASHER = QUICK_HASHER
     masterdata.seed_rates = NOTHING
     app = create_app({"TESTING": True, "RATELIMIT_ENABLED": True, "WTF_CSRF_ENABLED": False})
+    app.jinja_env.bytecode_cache = FileSystemBytecodeCache()  # else each process compiles a hundred templates
     with app.app_context():
         flask_migrate.upgrade()
     settle()
+    gc.set_threshold(GARBAGE_EVERY, 20, 20)
     yield app
     with app.app_context():
         db.engine.dispose()
