@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import socket
@@ -9,6 +10,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,11 @@ import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import FileSystemBytecodeCache
+from sqlalchemy import text
 from werkzeug.serving import make_server
 
+from jobs.worker import GARBAGE_EVERY
 from portal import create_app
 from portal.embedded import Embedded, Urls
 from portal.extensions import db
@@ -26,6 +31,7 @@ from portal.masterdata import service as masterdata
 from portal.processes import settle
 from portal.scope import tenant
 from portal.tenants import passwords
+from portal.tenants import service as tenants
 
 # Hundreds of tenants are made here; a guess at their passwords need not be costly, and few look at the EU's rates.
 NOTHING, SEED_RATES = (lambda: None), masterdata.seed_rates
@@ -95,9 +101,11 @@ def app(environment: dict[str, str]) -> Iterator[Flask]:
     passwords.HASHER = QUICK_HASHER
     masterdata.seed_rates = NOTHING
     app = create_app({"TESTING": True, "RATELIMIT_ENABLED": True, "WTF_CSRF_ENABLED": False})
+    app.jinja_env.bytecode_cache = FileSystemBytecodeCache()  # else each process compiles a hundred templates
     with app.app_context():
         flask_migrate.upgrade()
     settle()
+    gc.set_threshold(GARBAGE_EVERY, 20, 20)
     yield app
     with app.app_context():
         db.engine.dispose()
@@ -131,41 +139,40 @@ class Merchant:
 MakeTenant = Callable[..., Merchant]
 
 
+def merchant_of(
+    app: Flask, name: str = "Beispiel GmbH", role: str = "admin", time_zone: str = "Europe/Berlin"
+) -> Merchant:
+    """Make a tenant with a number nobody else has."""
+    number = secrets.token_hex(4)
+    email, password = f"owner-{number}@example.com", "correct horse battery"
+    with app.app_context():
+        made = tenants.create_tenant(
+            name=name,
+            customer_number=number,
+            time_zone=time_zone,
+            user_name="Olga Owner",
+            email=email,
+            password=password,
+            role=role,
+        )
+        account = db.session.scalar(text("SELECT cloud_find_account(:id)"), {"id": made.client_id})
+        db.session.commit()
+        return Merchant(
+            made.tenant_id,
+            made.user_id,
+            made.credential_id,
+            account,
+            made.client_id,
+            made.client_secret,
+            email,
+            password,
+        )
+
+
 @pytest.fixture(scope="session")
 def make_tenant(app: Flask) -> MakeTenant:
     """Make a tenant with a name and number nobody else has."""
-
-    def make(name: str = "Beispiel GmbH", **options: Any) -> Merchant:
-        from sqlalchemy import text
-
-        from portal.tenants import service
-
-        number = secrets.token_hex(4)
-        email, password = f"owner-{number}@example.com", "correct horse battery"
-        with app.app_context():
-            made = service.create_tenant(
-                name=name,
-                customer_number=number,
-                time_zone=options.pop("time_zone", "Europe/Berlin"),
-                user_name="Olga Owner",
-                email=email,
-                password=password,
-                role=options.pop("role", "admin"),
-            )
-            account = db.session.scalar(text("SELECT cloud_find_account(:id)"), {"id": made.client_id})
-            db.session.commit()
-            return Merchant(
-                made.tenant_id,
-                made.user_id,
-                made.credential_id,
-                account,
-                made.client_id,
-                made.client_secret,
-                email,
-                password,
-            )
-
-    return make
+    return partial(merchant_of, app)
 
 
 @pytest.fixture(scope="session")

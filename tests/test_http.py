@@ -79,6 +79,7 @@ def ids(app, as_tenant, merchant) -> dict[str, Any]:
 def guarded(app: Flask) -> Iterator[Flask]:
     """The app as it runs, with tokens in its forms."""
     guarded = create_app({"TESTING": True})
+    guarded.jinja_env.bytecode_cache = app.jinja_env.bytecode_cache
     assert guarded.config["WTF_CSRF_ENABLED"]
     yield guarded
     with guarded.app_context():

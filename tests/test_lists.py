@@ -128,14 +128,16 @@ def test_a_key_survives_the_url(key):
     assert decoded_key(encoded_key(key), (AT, NAME)) == key
 
 
+# A server takes a line of some 8,000 bytes; what lies a thousand deep is too deep already.
+DEEP = 2_500
 NO_KEYS = [
     "x",
     "%00",
     "💥",
     "W10",
     "bnVsbA",
-    "[" * 100_000,
-    base64.urlsafe_b64encode(b"[" * 100_000).decode(),
+    "[" * DEEP,
+    base64.urlsafe_b64encode(b"[" * DEEP).decode(),
 ]
 WRONG_KEYS = [
     base64.urlsafe_b64encode(json.dumps(value).encode()).decode()

@@ -18,7 +18,6 @@ from portal.tenants.models import Tenant
 from tests.automation.test_tasks import FORM, make_schema
 from tests.cloud.api.receiver import receiving
 from tests.desk import Desk
-from tests.exactly_once import children
 from tests.mail.conftest import post as post
 from tests.reading import Element
 
@@ -179,23 +178,6 @@ class TestWebhook:
         with desk.app.app_context():
             run_task(run.tenant_id, run.id)
         assert not receiver.calls and "was changed while" in desk.open(f"/tasks/runs/{run.id}").words
-
-    def test_a_worker_killed_after_the_call_repeats_it_under_the_same_id(self, desk, receiver, app):
-        task = task_with(desk, webhook(receiver.url), webhook(receiver.url))
-        desk.do(f"/tasks/{task}/runs")
-        with desk.inside():
-            run = db.session.scalars(select(TaskRun)).one()
-        # Commits: begun, delivery, attempt, its secret read, its end.
-        assert children.run_job(children.Step("run_task", "before", children.COMMIT, 5), run.tenant_id, run.id)
-        with desk.inside():
-            assert db.session.scalars(select(TaskRun.state)).one() == RunState.RUNNING
-        with app.app_context():
-            run_task(run.tenant_id, run.id)
-        first, again, second = (call.json["id"] for call in receiver.calls)
-        assert first == again != second
-        with desk.inside():
-            run = db.session.scalars(select(TaskRun)).one()
-            assert (run.state, run.processed, run.attempt) == (RunState.DONE, 2, 2)
 
 
 class TestForm:

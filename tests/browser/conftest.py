@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, sync_playwright
 
 from portal.processes import spawn
 from tests.browser import walking
@@ -70,16 +70,17 @@ def launched(folder: Path) -> Iterator[Installation]:
             up.wait(30)
 
 
-@pytest.fixture(scope="session")
+# Its scheduler and workers look around every second: it ends with the last test of this folder.
+@pytest.fixture(scope="package")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """The installation of the session, as the tests before have left it."""
+    """The installation of the tests here, as those before have left it."""
     with launched(tmp_path_factory.mktemp("installation")) as installation:
         yield installation
 
 
 @pytest.fixture
 def unused(installation: Installation, tmp_path: Path) -> Iterator[Installation]:
-    """An installation nobody has used yet: that of the session, if it is still so."""
+    """An installation nobody has used yet: that of the tests here, if it is still so."""
     if not walking.is_set_up(installation.url):
         yield installation
         return
@@ -87,7 +88,7 @@ def unused(installation: Installation, tmp_path: Path) -> Iterator[Installation]
         yield another
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("there is no Chromium")
@@ -116,15 +117,28 @@ def listen(context: BrowserContext, complaints: list[str]) -> None:
     context.on("weberror", lambda error: complaints.append(str(error.error)))
 
 
-@pytest.fixture
-def context(chromium: Browser, complaints: list[str]) -> Iterator[BrowserContext]:
-    context = chromium.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB")
+@contextmanager
+def opened(chromium: Browser, complaints: list[str], cookies: StorageState | None = None) -> Iterator[BrowserContext]:
+    """A browser with these cookies."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB", storage_state=cookies)
     context.set_default_timeout(15_000)
     listen(context, complaints)
     yield context
     context.close()
     # That a form was refused (422) is what some tests are about; Chromium calls it an error.
     assert not [complaint for complaint in complaints if "422" not in complaint]
+
+
+@pytest.fixture
+def cookies() -> StorageState | None:
+    """Whose browser it is that opens; without, nobody has signed in."""
+    return None
+
+
+@pytest.fixture
+def context(chromium: Browser, complaints: list[str], cookies: StorageState | None) -> Iterator[BrowserContext]:
+    with opened(chromium, complaints, cookies) as context:
+        yield context
 
 
 @pytest.fixture

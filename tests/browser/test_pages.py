@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from zlib import crc32
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect
 
 from tests.browser import walking
-from tests.browser.conftest import Installation
+from tests.browser.conftest import Installation, opened
 
 WIDE, PHONE = 1440, 390
 # Without pictures the two looks that differ most are looked at, and axe, which takes its time, sees each page
@@ -124,10 +125,35 @@ PAGES = {
 BEFORE_SIGN_IN = {"sign-in": "/sign-in", "link": "/sign-in/unknown"}
 
 
+@dataclass(frozen=True)
+class Stock:
+    """A merchant who has orders of each kind: the cookies of his browser, and an id for each page."""
+
+    cookies: StorageState
+    ids: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def stock(installation: Installation, chromium: Browser) -> Iterator[Stock]:
+    with opened(chromium, []) as context:
+        ids = stocked(installation, context)
+        yield Stock(context.storage_state(), ids)
+
+
 @pytest.fixture
-def ids(installation: Installation, context: BrowserContext, page: Page) -> dict[str, str]:
-    """A signed-in page of a merchant who has orders of each kind, and an id for each page."""
-    amazon, url = installation.amazon, installation.url
+def ids(stock: Stock) -> dict[str, str]:
+    return stock.ids
+
+
+@pytest.fixture
+def cookies(stock: Stock) -> StorageState:
+    """The tests' browser is that of the merchant, signed in."""
+    return stock.cookies
+
+
+def stocked(installation: Installation, context: BrowserContext) -> dict[str, str]:
+    """Sign in, have orders of each kind and all else that pages show; return an id for each page."""
+    amazon, url, page = installation.amazon, installation.url, context.new_page()
     if not walking.is_set_up(url):
         walking.set_up(page, url)
         walking.create_platform(page, url, "DE;UK;PL")

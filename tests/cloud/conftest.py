@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import pytest
@@ -78,6 +80,22 @@ def until_free(kind: Lock, id: int) -> None:
                 return
         time.sleep(0.02)
     raise AssertionError("A dead process holds its lock.")
+
+
+forks = multiprocessing.get_context("fork")
+
+
+def in_another_process(app: Flask, task: Callable[..., None], *arguments: Any) -> BaseProcess:
+    """Do the task in a process of its own, as a worker does each job."""
+
+    def do() -> None:
+        with app.app_context():
+            db.engine.dispose(close=False)  # its connections are its parent's
+            task(*arguments)
+
+    process = forks.Process(target=do)
+    process.start()
+    return process
 
 
 @pytest.fixture

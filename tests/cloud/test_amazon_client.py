@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
-import subprocess
-import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
@@ -29,6 +27,7 @@ from portal.cloud.connectors.amazon.plans import Plans
 from portal.errors import Refused, Unavailable
 from portal.extensions import redis
 from tests.cloud.amazon_orders import an_order
+from tests.cloud.conftest import forks, in_another_process
 from tests.cloud.scripted import RESET, Reply, ago, html, refusal
 from tests.conftest import SHARED
 
@@ -227,22 +226,23 @@ def test_sellers_and_regions_have_plans_of_their_own(app):
         assert (mine.left("searchOrders"), other.left("searchOrders")) == (0, 20)
 
 
-def test_workers_in_several_processes_share_one_plan(app, environment, seller):
-    taking = (
-        "import sys\nfrom portal import create_app\nfrom portal.cloud.connectors import OutOfBudget\n"
-        "from portal.cloud.connectors.amazon.plans import Plans\n"
-        "got = 0\nwith create_app().app_context():\n"
-        "    while True:\n"
-        "        try:\n            Plans(sys.argv[1], 'eu').take('searchOrders')\n"
-        "        except OutOfBudget:\n            break\n"
-        "        got += 1\nprint(got)\n"
-    )
-    command = [sys.executable, "-c", taking, seller.seller_id]
-    workers = [
-        subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    assert sum(int(worker.communicate(timeout=30)[0]) for worker in workers) == 20
+def test_workers_in_several_processes_share_one_plan(app, seller):
+    begin, taken = forks.Barrier(2, timeout=20), forks.SimpleQueue()
+
+    def take_all():
+        plans, calls = Plans(seller.seller_id, "eu"), 0
+        begin.wait()
+        with contextlib.suppress(OutOfBudget):
+            while True:
+                plans.take("searchOrders")
+                calls += 1
+        taken.put(calls)
+
+    workers = [in_another_process(app, take_all) for _ in range(2)]
+    for worker in workers:
+        worker.join(30)
+        assert worker.exitcode == 0
+    assert taken.get() + taken.get() == 20
 
 
 def test_an_order_of_somebody_else_is_nothing(seller, scripted):

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +9,7 @@ import msgspec
 import pytest
 from sqlalchemy import event
 
+from jobs.collect import collect_orders
 from portal.cloud import collection, inbox
 from portal.cloud.collection import collect, collect_anew, refetch
 from portal.cloud.models import CloudEvent, CollectedPage, ConnectionState, InboxState
@@ -21,7 +18,7 @@ from portal.locks import Lock
 from portal.order import Order, Status
 from portal.sentences import say
 from tests.cloud.amazon_orders import an_item, an_order
-from tests.cloud.conftest import until_free
+from tests.cloud.conftest import in_another_process, until_free
 from tests.cloud.scripted import RESET, Reply, ago, html, refusal
 from tests.documents.builders import an_order as translated_order
 
@@ -444,7 +441,7 @@ def test_two_collectors_at_once_do_the_work_of_one(seller, scripted, app):
     assert (len(seller.inbox()), scripted.count("searchOrders")) == (250, 3)
 
 
-def test_a_collector_killed_in_the_middle_is_replaced_at_once_and_nothing_is_lost(seller, scripted, environment):
+def test_a_collector_killed_in_the_middle_is_replaced_at_once_and_nothing_is_lost(app, seller, scripted):
     scripted.orders = some_orders(250)
     begun = threading.Event()
 
@@ -454,18 +451,11 @@ def test_a_collector_killed_in_the_middle_is_replaced_at_once_and_nothing_is_los
         return RESET
 
     scripted.put_in_line("searchOrders", scripted.searchOrders, hang)
-    command = (
-        "import sys\nfrom portal import create_app\nfrom jobs.collect import collect_orders\n"
-        "with create_app().app_context():\n    collect_orders(int(sys.argv[1]), int(sys.argv[2]))\n"
-    )
-    ids = [str(seller.account_id), str(seller.platform_id)]
     db.session.commit()
-    worker = subprocess.Popen(
-        [sys.executable, "-c", command, *ids], env={**os.environ, **environment, "KONTOR_AMAZON_URL": scripted.url}
-    )
+    worker = in_another_process(app, collect_orders, seller.account_id, seller.platform_id)
     assert begun.wait(20)
-    os.kill(worker.pid, signal.SIGKILL)
-    worker.wait()
+    worker.kill()
+    worker.join()
     until_free(Lock.COLLECTOR, seller.platform_id)
     collect(seller.platform_id)
     assert (len(seller.inbox()), seller.platform.next_token) == (250, None)

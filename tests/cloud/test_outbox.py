@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -13,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
+from jobs.outbox import send_message
 from portal.cloud import events, outbox
 from portal.cloud.collection import collect
 from portal.cloud.connectors import PackageItem, Shipment
@@ -23,7 +20,7 @@ from portal.extensions import db
 from portal.locks import Lock
 from portal.sentences import say
 from tests.cloud.amazon_orders import an_order
-from tests.cloud.conftest import until_free
+from tests.cloud.conftest import in_another_process, until_free
 from tests.cloud.scripted import RESET, Reply, ago, html, refusal
 
 ORDER = "028-1234567-1234567"
@@ -290,7 +287,7 @@ def test_two_senders_at_once_send_once(submit, scripted, app):
     assert (state(id)[0], scripted.count("confirmShipment")) == ("sent", 1)
 
 
-def test_a_sender_killed_after_the_work_was_done_does_not_repeat_it(submit, scripted, environment):
+def test_a_sender_killed_after_the_work_was_done_does_not_repeat_it(app, submit, scripted):
     id = submit()
     begun = threading.Event()
 
@@ -301,18 +298,12 @@ def test_a_sender_killed_after_the_work_was_done_does_not_repeat_it(submit, scri
         return RESET
 
     scripted.put_in_line("confirmShipment", hang)
-    command = (
-        "import sys\nfrom portal import create_app\nfrom jobs.outbox import send_message\n"
-        "with create_app().app_context():\n    send_message(int(sys.argv[1]), int(sys.argv[2]))\n"
-    )
-    ids = [str(message(id).account_id), str(id)]
+    account_id = message(id).account_id
     db.session.commit()
-    worker = subprocess.Popen(
-        [sys.executable, "-c", command, *ids], env={**os.environ, **environment, "KONTOR_AMAZON_URL": scripted.url}
-    )
+    worker = in_another_process(app, send_message, account_id, id)
     assert begun.wait(20)
-    os.kill(worker.pid, signal.SIGKILL)
-    worker.wait()
+    worker.kill()
+    worker.join()
     until_free(Lock.MESSAGE, id)
     outbox.send(id)
     assert (state(id), scripted.count("confirmShipment")) == (("confirmed", None), 1)

@@ -3,7 +3,8 @@
 The production code knows nothing of this: in the child, SQLAlchemy's events and wrapped methods
 count the times that a step is reached, and at the chosen one the worker is killed with SIGKILL.
 
-A fork server with everything imported starts them, since a fresh interpreter would cost a second each.
+A fork server that has done each kind of job once starts them (warm.py), since a fresh interpreter would cost a
+second each.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from typing import Any, Literal
 
 from flask import Flask
@@ -55,6 +56,12 @@ class Step:
 
     def __str__(self) -> str:
         return f"{self.task} {self.when} {self.what} {self.count}"
+
+
+@cache
+def get_ready() -> None:
+    """Start the fork server and wait until it is warm. What it does there nobody else may be doing."""
+    end_worker(_started(_rest))
 
 
 def start_worker(step: Step | None = None, page_orders: int | None = None) -> Any:
@@ -126,6 +133,10 @@ def _started(target: Callable[..., None], *arguments: Any) -> Any:
     child.start()
     started.append(child)
     return child
+
+
+def _rest() -> None:
+    pass
 
 
 def _work(step: Step | None, page_orders: int | None) -> None:

@@ -34,8 +34,7 @@ def market(ports: Ports) -> Iterator[Sandbox]:
         yield sandbox
 
 
-@pytest.fixture
-def quiet(app: Flask, owner: Engine) -> Iterator[None]:
+def hush(app: Flask, owner: Engine) -> None:
     """Nothing of other tests is due or queued: the scheduler and the workers look at all tenants."""
     with owner.begin() as connection:
         for table, columns in DUE.items():
@@ -45,14 +44,19 @@ def quiet(app: Flask, owner: Engine) -> Iterator[None]:
             connection.execute(text(f"UPDATE {table} SET state = 'failed' WHERE state IN ('queued', 'running')"))
     with app.app_context():
         clear(WORK)
+
+
+@pytest.fixture
+def quiet(app: Flask, owner: Engine, market: Sandbox, live_server: str) -> Iterator[None]:
+    """Only what the test does is done."""
+    hush(app, owner)
+    children.get_ready()
     yield
     children.end_all(app)
 
 
 @pytest.fixture
-def make_shop(
-    app: Flask, owner: Engine, market: Sandbox, live_server: str, quiet: None, make_tenant: MakeTenant
-) -> Callable[[], Shop]:
+def make_shop(app: Flask, owner: Engine, market: Sandbox, quiet: None, make_tenant: MakeTenant) -> Callable[[], Shop]:
     """Open shops: a tenant with a platform that is connected to a seller of its own."""
 
     def make() -> Shop:

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, func, select, text
 from jobs import scheduler
 from jobs.queues import Job, clear, queue, service_queue, waiting
 from jobs.tasks import run_task
+from portal import locks
 from portal.automation import tasks
 from portal.automation.actions import save_schema
 from portal.automation.areas import Scope, Step
@@ -23,6 +24,7 @@ from portal.automation.tasks import Planned
 from portal.automation.triggers import Trigger, TriggerKind
 from portal.documents.models import HeldOrder
 from portal.extensions import db, redis
+from portal.locks import Lock
 from tests.conftest import MakeTenant
 from tests.desk import Desk
 from tests.documents.builders import an_order
@@ -50,11 +52,15 @@ class Timetable:
             scheduler.tick()
 
     def pass_time(self) -> None:
-        """What was begun was begun long ago, and no mark in Redis stands any more."""
+        """What was begun was begun long ago; who was killed holds nothing, and no mark in Redis stands any more."""
         moved = "queued_at = queued_at - interval '1 hour', started_at = started_at - interval '1 hour'"
         with self.owner.begin() as connection:
             connection.execute(text(f"UPDATE task_run SET {moved} WHERE state IN ('queued', 'running')"))
         with self.desk.app.app_context():
+            until = clock.monotonic() + PATIENCE
+            while locks.held(Lock.TASK_RUN):  # until the server notices that its client is gone
+                assert clock.monotonic() < until
+                clock.sleep(0.02)
             for pattern in ("kontor:queued:*", "kontor:place:*"):
                 for mark in redis().scan_iter(pattern):
                     redis().delete(mark)

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from flask import Flask
+from sqlalchemy import Engine, exists
 
+from portal.documents.models import Document
 from portal.extensions import db
 from portal.shipments.models import Shipment
+from tests.conftest import MakeTenant
+from tests.exactly_once import children
 from tests.exactly_once.children import COMMIT, Step
-from tests.exactly_once.shop import Shop
+from tests.exactly_once.conftest import hush
+from tests.exactly_once.shop import Shop, open_shop
+from tests.sandbox.client import Sandbox
 
 NUMBER = "00340434161094000001"
 
@@ -30,13 +37,33 @@ TO_MARKETPLACE = [
 LOOKS = [Step("send_message", "before", COMMIT, 2), Step("send_message", "after", COMMIT, 2)]
 
 
+# More than there are tests: each ships one.
+ORDERS = 20
+
+
+@pytest.fixture(scope="module")
+def stocked(app: Flask, owner: Engine, market: Sandbox, live_server: str, make_tenant: MakeTenant) -> Shop:
+    """A shop whose orders have become documents: each test ships one."""
+    hush(app, owner)
+    children.get_ready()
+    shop = open_shop(app, owner, market, make_tenant())
+    shop.place("several", count=ORDERS)
+    shop.settle()
+    return shop
+
+
+@pytest.fixture
+def shop(stocked: Shop, quiet: None) -> Shop:
+    """The shop, which neither collects nor fetches by itself."""
+    return stocked
+
+
 @pytest.fixture
 def order_id(shop: Shop) -> str:
-    """An order that has become a document."""
-    placed = shop.place("several")[0]
-    shop.settle()
-    shop.collect(False)
-    return placed
+    """An order of which nothing is shipped."""
+    with shop.inside():
+        untouched = db.select(Document.order_id).where(~exists().where(Shipment.document_id == Document.id))
+        return str(db.session.scalars(untouched.order_by(Document.id)).first())
 
 
 @pytest.mark.parametrize("step", TO_CLOUD, ids=str)
@@ -59,7 +86,7 @@ def test_killed_on_the_way_to_the_marketplace(shop: Shop, order_id: str, step: S
 def test_killed_while_looking_whether_it_is_there(shop: Shop, order_id: str, step: Step) -> None:
     shop.ship(order_id, NUMBER)
     assert not shop.work()
-    assert _states(shop) == ["sent"]
+    assert _states(shop, order_id) == ["sent"]
     assert shop.work(step)
     shop.settle()
     _check(shop, order_id)
@@ -110,6 +137,7 @@ def test_killed_while_the_marketplace_does_not_show_packages_yet(shop: Shop, ord
 def test_two_parcels_of_one_order_and_a_kill_between(shop: Shop) -> None:
     item = {"price": "9.99", "quantity": 3}
     order_id = shop.place(items=[item])[0]
+    shop.collect(True)
     shop.settle()
     shop.collect(False)
     shop.ship(order_id, NUMBER, {1: 2})
@@ -117,7 +145,7 @@ def test_two_parcels_of_one_order_and_a_kill_between(shop: Shop) -> None:
     assert shop.work(Step("send_message", "after", "confirm"))
     assert shop.work(Step("send_message", "before", COMMIT, 2))
     shop.settle()
-    assert _states(shop) == ["confirmed", "confirmed"]
+    assert _states(shop, order_id) == ["confirmed", "confirmed"]
     packages = {package["packageReferenceId"]: package for package in shop.amazon.packages(order_id)}
     assert {reference: package["packageItems"][0]["quantity"] for reference, package in packages.items()} == {
         "1": 2,
@@ -134,9 +162,10 @@ def unshown(shop: Shop) -> Iterator[None]:
     shop.amazon.set(withheld=[])
 
 
-def _states(shop: Shop) -> list[str]:
+def _states(shop: Shop, order_id: str) -> list[str]:
     with shop.inside():
-        return [str(state) for state in db.session.scalars(db.select(Shipment.state).order_by(Shipment.id))]
+        of_order = db.select(Shipment.state).join(Document).where(Document.order_id == order_id)
+        return [str(state) for state in db.session.scalars(of_order.order_by(Shipment.id))]
 
 
 def _check(shop: Shop, order_id: str) -> None:

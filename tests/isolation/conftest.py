@@ -22,7 +22,7 @@ def owner(app: object, servers: Urls) -> Iterator[sa.Engine]:
     engine.dispose()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def first(owner: sa.Engine, make_tenant: MakeTenant) -> Iterator[Marked]:
     """The neighbour, of whom nothing may be seen."""
     mark = "Nachbar" + secrets.token_hex(6)
@@ -31,7 +31,7 @@ def first(owner: sa.Engine, make_tenant: MakeTenant) -> Iterator[Marked]:
     clear(owner, marked)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def second(owner: sa.Engine, make_tenant: MakeTenant) -> Iterator[Marked]:
     """The tenant that looks around."""
     mark = "Eigen" + secrets.token_hex(6)
