@@ -108,8 +108,11 @@ def last_looked_at(window: Window, found: Found | None = None) -> str | None:
 def _looked_at(window: Window, found: Found | None) -> Query:
     wide = Window(window.sort, window.key, window.backwards, MOST_LOOKED_AT - 1)  # a window reads one row more
     columns = (Address.id, Address.number, Address.place_key, Address.email_key)
-    query = wide.on(select(*columns).where(Address.merged_into_id.is_(None)))
-    return query if found is None else query.where(_among(Address.id, found.newer))
+    apart = Address.merged_into_id.is_(None)
+    if found is None:
+        return wide.on(select(*columns).where(apart))
+    keys = wide.among(Address.id, apart, _among(Address.id, found.newer))
+    return wide.ordered(select(*columns).join(keys, keys.c.id == Address.id), wide.sort.key)
 
 
 def _alike(meant: Sequence[int], key: str, most: int) -> Query:
