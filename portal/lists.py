@@ -15,7 +15,8 @@ from datetime import date, datetime
 from typing import Any, Self
 
 from flask import request, url_for
-from sqlalchemy import BigInteger, ColumnElement, Select, func, literal, literal_column, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Select, any_, func, literal, literal_column, select, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.types import TypeEngine
 
@@ -121,15 +122,16 @@ class Window:
             query = query.where(row < edge if self._falls else row > edge)
         return self.ordered(query, columns).limit(self.rows + 1)
 
-    def among(self, id: Column, *conditions: ColumnElement[bool]) -> Any:
-        """The ids of the window, as a subquery, of rows that are few and that the conditions find by their ids.
+    def among(self, query: Query, id: Column, *conditions: ColumnElement[bool]) -> Query:
+        """The query in the window's order, of rows that are few and that the conditions find by their ids.
 
         They are found before they are put in order: of an order with a limit the planner believes that it is best
         read along, and reads all of a tenant's rows for a few old ones.
         """
         key = [column.label(f"key{place}") for place, column in enumerate(self.sort.key)]
         found = select(id.label("id"), *key).where(*conditions).offset(literal_column("0")).subquery("found")
-        return self.on(select(found.c.id), [found.c[column.name] for column in key]).subquery("keys")
+        keys = self.on(select(found.c.id), [found.c[column.name] for column in key]).subquery("keys")
+        return self.ordered(query.join(keys, keys.c.id == id), self.sort.key)
 
     def ordered(self, query: Query, key: Sequence[Column]) -> Query:
         return query.order_by(*(column.desc() if self._falls else column.asc() for column in key))
@@ -259,6 +261,12 @@ def page_of(
         next=view.url(after=last) if has_next else None,
         total=total,
     )
+
+
+def is_among(column: Column, ids: Iterable[int]) -> ColumnElement[bool]:
+    """True where the column has one of these ids: one parameter, however many they are."""
+    among: ColumnElement[bool] = column == any_(literal(list(ids), ARRAY(BigInteger)))
+    return among
 
 
 def named_columns(typed: Iterable[str]) -> tuple[str, ...]:

@@ -7,8 +7,7 @@ from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import BigInteger, ColumnElement, any_, literal, select, union
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ColumnElement, select, union
 
 from portal.addresses.models import Address
 from portal.documents.columns import columns
@@ -16,7 +15,7 @@ from portal.documents.listing import BY_DATE, BY_NUMBER, OWN_COLUMNS, key_of, of
 from portal.documents.models import Document
 from portal.extensions import db
 from portal.listings.listing import Listing
-from portal.lists import Filter, Sort, View, Window, count_up_to, prefix
+from portal.lists import Filter, Sort, View, Window, count_up_to, is_among, prefix
 from portal.presentation import address_of
 
 # A search considers so many documents, and says so where there are more.
@@ -48,8 +47,7 @@ def rows(address_id: int, found: Sequence[int] | None, window: Window) -> Sequen
     query = select(*OWN_COLUMNS)
     if found is None:
         return db.session.execute(window.on(query.where(*_these(address_id)))).all()
-    keys = window.among(Document.id, *_these(address_id, found))
-    return db.session.execute(window.ordered(query.join(keys, keys.c.id == Document.id), window.sort.key)).all()
+    return db.session.execute(window.among(query, Document.id, *_these(address_id, found))).all()
 
 
 def count(address_id: int, found: Sequence[int] | None = None) -> int | None:
@@ -75,4 +73,4 @@ def _sorts(values: Mapping[str, Any]) -> tuple[Sort, ...]:
 
 def _these(address_id: int, found: Sequence[int] | None = None) -> list[ColumnElement[bool]]:
     own = Document.address_id == address_id
-    return [own] if found is None else [own, Document.id == any_(literal(list(found), ARRAY(BigInteger)))]
+    return [own] if found is None else [own, is_among(Document.id, found)]

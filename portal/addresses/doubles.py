@@ -16,14 +16,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, any_, func, literal, literal_column, or_, select, true, union_all
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import func, literal, literal_column, or_, select, true, union_all
 from sqlalchemy.orm import aliased
 
 from portal.addresses import listing
 from portal.addresses.models import Address, AddressApart
 from portal.extensions import db
-from portal.lists import Column, Query, Sort, Window
+from portal.lists import Query, Sort, Window, is_among
 
 # Two looks into an index each: some thousandths of a second for all of them.
 MOST_LOOKED_AT = 400
@@ -77,10 +76,12 @@ def rows(window: Window, found: Found | None = None) -> list[Pair]:
         .where(older_id.is_not(None))
     )
     if found is not None:
-        pairs = pairs.where(or_(_among(newer.c.id, found.meant), _among(older_id, found.meant)))
+        pairs = pairs.where(or_(is_among(newer.c.id, found.meant), is_among(older_id, found.meant)))
     alike = db.session.execute(window.on(pairs, [newer.c.number])).all()
     ids = [id for pair in alike for id in (pair.id, pair.older_id)]
-    addresses = {address.id: address for address in db.session.scalars(select(Address).where(_among(Address.id, ids)))}
+    addresses = {
+        address.id: address for address in db.session.scalars(select(Address).where(is_among(Address.id, ids)))
+    }
     return [Pair(addresses[pair.id], addresses[pair.older_id], pair.alike_in_place) for pair in alike]
 
 
@@ -111,8 +112,7 @@ def _looked_at(window: Window, found: Found | None) -> Query:
     apart = Address.merged_into_id.is_(None)
     if found is None:
         return wide.on(select(*columns).where(apart))
-    keys = wide.among(Address.id, apart, _among(Address.id, found.newer))
-    return wide.ordered(select(*columns).join(keys, keys.c.id == Address.id), wide.sort.key)
+    return wide.among(select(*columns), Address.id, apart, is_among(Address.id, found.newer))
 
 
 def _alike(meant: Sequence[int], key: str, most: int) -> Query:
@@ -126,14 +126,14 @@ def _alike(meant: Sequence[int], key: str, most: int) -> Query:
             column != literal_column("''"),  # as below
             newer.merged_into_id.is_(None),
             newer.id > older.id,
-            ~_among(newer.id, meant),
+            ~is_among(newer.id, meant),
         )
         .order_by(newer.id)
         .limit(most)
         .lateral("of_one")
     )
     columns = (literal(key).label("key"), older.id.label("older_id"), of_one.c.id)
-    return select(*columns).select_from(older).join(of_one, true()).where(_among(older.id, meant))
+    return select(*columns).select_from(older).join(of_one, true()).where(is_among(older.id, meant))
 
 
 def _oldest_alike(newer: Any, key: str) -> Query:
@@ -157,7 +157,3 @@ def _oldest_alike(newer: Any, key: str) -> Query:
         .order_by(older.id)
         .limit(1)
     )
-
-
-def _among(id: Column, ids: Sequence[int]) -> ColumnElement[bool]:
-    return id == any_(literal(list(ids), ARRAY(BigInteger)))

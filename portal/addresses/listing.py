@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import BigInteger, ColumnElement, any_, case, func, literal, or_, select, union
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import BigInteger, ColumnElement, case, func, or_, select, union
 from sqlalchemy.orm import aliased
 
 from portal.addresses.models import Address, AddressMerge, AddressReference, NumberRange, Purpose
 from portal.extensions import db
-from portal.lists import Filter, Query, Sort, Window, count_up_to, prefix
+from portal.lists import Filter, Query, Sort, Window, count_up_to, is_among, prefix
 from portal.tenants.models import User
 
 # A search considers this many addresses of each kind of match, and says so where there are more.
@@ -68,11 +67,10 @@ MERGE_COLUMNS = (
 
 def rows(found: Sequence[int] | None, window: Window) -> Sequence[Any]:
     """The addresses of one window: all, or those of `found`."""
+    query, conditions = select(*COLUMNS), _conditions(found)
     if found is None:
-        return db.session.execute(window.on(select(*COLUMNS).where(*_conditions(None)))).all()
-    keys = window.among(Address.id, *_conditions(found))
-    query = select(*COLUMNS).join(keys, keys.c.id == Address.id)
-    return db.session.execute(window.ordered(query, window.sort.key)).all()
+        return db.session.execute(window.on(query.where(*conditions))).all()
+    return db.session.execute(window.among(query, Address.id, *conditions)).all()
 
 
 def count(found: Sequence[int] | None) -> int | None:
@@ -133,4 +131,4 @@ def merge_key(row: Any) -> tuple[Any, ...]:
 
 def _conditions(found: Sequence[int] | None) -> list[ColumnElement[bool]]:
     apart = Address.merged_into_id.is_(None)
-    return [apart] if found is None else [apart, Address.id == any_(literal(list(found), ARRAY(BigInteger)))]
+    return [apart] if found is None else [apart, is_among(Address.id, found)]

@@ -1,4 +1,4 @@
-"""Beginning a run that is locked: whose it is, and the how manieth time."""
+"""Beginning a run that is locked: by whom, and how often it was begun."""
 
 from __future__ import annotations
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, any_, func, literal, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import func, select
 
 from portal.automation.models import ActionResult, Made, Run
 from portal.documents.models import IntakePage, Receipt
 from portal.extensions import db
+from portal.lists import is_among
 
 # A list filtered by what made its rows goes no further than this.
 MOST = 10_000
@@ -36,13 +35,13 @@ def results_of(actions_ids: Collection[int]) -> dict[int, Results]:
 
 def by_fetch(*fetch_ids: int) -> Sequence[int]:
     """The ids of the documents that these fetches created, one more than MOST at most."""
-    pages = db.session.scalars(select(IntakePage.id).where(_among(IntakePage.run_id, fetch_ids))).all()
+    pages = db.session.scalars(select(IntakePage.id).where(is_among(IntakePage.run_id, fetch_ids))).all()
     if not pages:
         return []
     found: Sequence[int] = db.session.scalars(
         select(Receipt.document_id)
         # The index of block ranges serves the range; what it finds beside these pages is dropped.
-        .where(Receipt.page_id >= min(pages), Receipt.page_id <= max(pages), _among(Receipt.page_id, pages))
+        .where(Receipt.page_id >= min(pages), Receipt.page_id <= max(pages), is_among(Receipt.page_id, pages))
         .where(Receipt.event == "created")
         .limit(MOST + 1)
     ).all()
@@ -63,7 +62,7 @@ def _fetches(actions_ids: Collection[int]) -> dict[int, list[Run]]:
     of_one = func.row_number().over(partition_by=ActionResult.action_run_id, order_by=ActionResult.record_id)
     ranked = (
         select(ActionResult.action_run_id, ActionResult.record_id, of_one.label("rank"))
-        .where(_among(ActionResult.action_run_id, actions_ids), ActionResult.kind == Made.FETCH)
+        .where(is_among(ActionResult.action_run_id, actions_ids), ActionResult.kind == Made.FETCH)
         .subquery()
     )
     query = select(ranked.c.action_run_id, Run).join(Run, Run.id == ranked.c.record_id)
@@ -83,7 +82,7 @@ def _counted(actions_ids: Collection[int]) -> dict[int, Counter[Made]]:
             func.coalesce(func.sum(Run.created), 0),
         )
         .outerjoin(Run, (Run.id == ActionResult.record_id) & (ActionResult.kind == Made.FETCH))
-        .where(_among(ActionResult.action_run_id, actions_ids))
+        .where(is_among(ActionResult.action_run_id, actions_ids))
         .group_by(ActionResult.action_run_id, ActionResult.kind)
     )
     counts: dict[int, Counter[Made]] = {id: Counter() for id in actions_ids}
@@ -100,8 +99,3 @@ def _ids(actions_id: int, kind: Made) -> Sequence[int]:
         .limit(MOST + 1)
     ).all()
     return found
-
-
-def _among(column: Any, ids: Collection[int]) -> ColumnElement[bool]:
-    among: ColumnElement[bool] = column == any_(literal(list(ids), ARRAY(BigInteger)))
-    return among

@@ -75,11 +75,11 @@ def show(id: int) -> ResponseReturnValue:
 def run(id: int) -> ResponseReturnValue:
     """How far the run is, for the pages that show it to look again; with its end its own page learns the rest."""
     run: Run = db.get_or_404(Run, id)
+    has_ended = run.state not in IN_FLIGHT
+    if has_ended and urlsplit(request.htmx.current_url or "").path == url_for("jobs.show", id=id):
+        return _page("jobs/_progress.html", run, has_ended=True)
     part = render_template("platforms/_run.html", run=run, quiet=quiet_of(run.platform, run))
-    if run.state in IN_FLIGHT:
-        return part
-    own = urlsplit(request.htmx.current_url or "").path == url_for("jobs.show", id=id)
-    return _page("jobs/_progress.html", run, has_ended=True) if own else make_response(part, SETUP_CHANGED)
+    return make_response(part, SETUP_CHANGED) if has_ended else part
 
 
 def _page(template: str, run: Run, **more: Any) -> str:

@@ -18,7 +18,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
-    BigInteger,
     ColumnElement,
     CompoundSelect,
     DateTime,
@@ -40,7 +39,7 @@ from portal.addresses.models import Address, NumberRange, Purpose
 from portal.automation import made
 from portal.documents.models import SHIP_BY_OR_LAST, TO_SHIP, Document, State
 from portal.extensions import db
-from portal.lists import COUNTED, Column, Query, Sort, Window, count_up_to, prefix
+from portal.lists import COUNTED, Column, Query, Sort, Window, count_up_to, is_among, prefix
 from portal.platforms.models import DocumentType, Platform
 from portal.shipments.models import Shipment
 
@@ -152,8 +151,8 @@ def rows(
     """The documents of one window, in its order. `found` is what `find` found for the search."""
     query = select(*COLUMNS).join(Address, Address.id == Document.address_id)
     if found is not None:
-        keys = window.among(Document.id, *_plain(wanted, zone, found))
-    elif _served_by_one_index(wanted, window.sort):
+        return db.session.execute(window.among(query, Document.id, *_plain(wanted, zone, found))).all()
+    if _served_by_one_index(wanted, window.sort):
         keys = window.on(select(Document.id).where(*_days(wanted, zone))).subquery("keys")
     else:
         combinations = _combinations(wanted, platform_ids, window.sort)
@@ -324,7 +323,7 @@ def _of(combination: Any, wanted: Wanted, zone: ZoneInfo, sort: Sort, *columns: 
 
 def _plain(wanted: Wanted, zone: ZoneInfo, found: Found) -> list[ColumnElement[bool]]:
     """The conditions as they stand, for the few documents that a search found."""
-    conditions = [Document.id == any_(literal(found.ids, ARRAY(BigInteger))), *_days(wanted, zone)]
+    conditions = [is_among(Document.id, found.ids), *_days(wanted, zone)]
     if wanted.state == TO_SHIP_STATE:
         conditions += [or_(*(Document.state == state for state in STATES_TO_SHIP))]
         conditions += [Document.fulfilled_by == "merchant"]

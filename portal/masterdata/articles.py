@@ -8,13 +8,13 @@ from typing import Any
 
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from sqlalchemy import BigInteger, Boolean, String, any_, exists, func, literal, or_, select, union
+from sqlalchemy import Boolean, String, any_, exists, func, literal, or_, select, union
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.exc import IntegrityError
 
 from portal.errors import Refused
 from portal.extensions import db
-from portal.lists import Filter, Query, Sort, Window, count_up_to, prefix
+from portal.lists import Filter, Query, Sort, Window, count_up_to, is_among, prefix
 from portal.masterdata.models import Article, TaxClass
 from portal.platforms.models import ArticleAssignment, Platform
 from portal.scope import current_tenant_id
@@ -57,7 +57,9 @@ class ArticleInUse(Refused):
 
 def rows(found: Sequence[int] | None, window: Window) -> Sequence[Any]:
     """The articles of one window: all, or those of `found`."""
-    return db.session.execute(window.on(_these(select(*COLUMNS), found))).all()
+    query = select(*COLUMNS)
+    chosen = window.on(query) if found is None else window.among(query, Article.id, is_among(Article.id, found))
+    return db.session.execute(chosen).all()
 
 
 def count(found: Sequence[int] | None) -> int | None:
@@ -196,4 +198,4 @@ def _taken(number: str) -> NumberTaken:
 
 
 def _these(query: Query, found: Sequence[int] | None) -> Query:
-    return query if found is None else query.where(Article.id == any_(literal(list(found), ARRAY(BigInteger))))
+    return query if found is None else query.where(is_among(Article.id, found))

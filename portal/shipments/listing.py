@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Integer, any_, literal, literal_column, select, union_all
-from sqlalchemy.dialects.postgresql import ARRAY, BIGINT
+from sqlalchemy import Integer, literal_column, select, union_all
 
 from portal.automation import made
 from portal.documents.models import Document
 from portal.extensions import db
-from portal.lists import Query, Sort, Window, count_up_to, prefix
+from portal.lists import Query, Sort, Window, count_up_to, is_among, prefix
 from portal.shipments import tracking
 from portal.shipments.models import Carrier, MessageState, Shipment
 
@@ -84,7 +83,7 @@ def _scan(state: MessageState, found: Sequence[int] | None, window: Window) -> A
     query: Query = select(literal_column(str(urgent), Integer).label("urgent"), Shipment.id)
     query = query.where(Shipment.state == state)
     if found is not None:
-        query = query.where(Shipment.id == any_(literal(list(found), ARRAY(BIGINT))))
+        query = query.where(is_among(Shipment.id, found))
     if window.key is not None:
         edge_urgent, edge_id = window.key
         if urgent == edge_urgent:
