@@ -18,7 +18,7 @@ from rq.executions import Execution
 from rq.job import Job as RQJob
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import configure_mappers
 
 from jobs.queues import TASKS, WORK, Job, queue, taken
@@ -65,7 +65,7 @@ def _rehearse(task: Callable[..., None]) -> None:
     nothing = [0] * len(signature(task).parameters)
     try:
         task(*nothing)
-    except OperationalError as error:  # the database is not there yet; the jobs themselves will tell
+    except (SQLAlchemyError, RedisError) as error:  # they are not there yet, or no more; the jobs themselves will tell
         log.warning("not_rehearsed", error=type(error).__name__)
     finally:
         db.session.remove()

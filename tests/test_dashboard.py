@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -22,6 +21,7 @@ from portal.sentences import kept, sentence
 from tests.conftest import free_port
 from tests.desk import Desk
 from tests.documents.builders import an_order
+from tests.patience import wait_until
 
 ZONE = ZoneInfo("Europe/Berlin")
 
@@ -178,9 +178,7 @@ class TestWaiting:
                 db.update(Platform).values(reference=reference, connection=Connection.AUTHENTICATED, active=True)
             )
             db.session.commit()
-        deadline = time.monotonic() + 20
-        while self.shown(desk)[0] == "…" and time.monotonic() < deadline:
-            time.sleep(0.1)
+        wait_until(lambda: self.shown(desk)[0] != "…")
         return platform
 
     def test_the_cloud_says_how_many(self, desk, live_server):

@@ -23,6 +23,7 @@ from portal import binaries, processes
 from portal.embedded import Embedded, Urls
 from portal.errors import Refused, Unavailable
 from portal.servers import Postgres, Valkey
+from tests.patience import wait_until
 
 HOME = Path(__file__).resolve().parents[1]
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root meets this")
@@ -102,10 +103,7 @@ def first_process(log: Path) -> int:
 
 
 def wait_until_gone(folder: Path) -> None:
-    deadline = time.monotonic() + 10
-    while servers_of(folder):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: not servers_of(folder))
 
 
 def launch(folder: Path, *options: str) -> subprocess.Popen[str]:
@@ -136,10 +134,7 @@ def test_killing_both_servers_loses_nothing(used):
     write_something(embedded.start())
     for pid in servers_of(used):
         os.kill(pid, signal.SIGKILL)
-    deadline = time.monotonic() + 5
-    while embedded.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert embedded.poll() in ("PostgreSQL", "Valkey")
+    assert wait_until(embedded.poll) in ("PostgreSQL", "Valkey")
     embedded.stop()
 
     with embedded as urls:
@@ -152,10 +147,7 @@ def test_a_dead_server_is_revived_where_it_was(used):
         for name in ("PostgreSQL", "Valkey"):
             server = embedded.servers[name]
             os.kill(first_process(server.log), signal.SIGKILL)
-            deadline = time.monotonic() + 10
-            while embedded.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.01)
-            assert embedded.poll() == name
+            assert wait_until(embedded.poll) == name
             embedded.revive(name)
             assert embedded.poll() is None
         assert things(urls) == (1000, 1000)

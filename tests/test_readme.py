@@ -13,11 +13,9 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
@@ -29,6 +27,7 @@ from portal.embedded import Embedded
 from portal.processes import end, spawn
 from portal.servers import SUPERUSER, Postgres
 from tests.benchmarks.installation import OURS, Installation, environment_kept, free_port
+from tests.patience import wait_until
 from tests.sandbox.client import Sandbox
 
 HOME = Path(__file__).resolve().parents[1]
@@ -89,13 +88,6 @@ def environment_of(machines: Machines, **more: str) -> dict[str, str]:
         "KONTOR_KEYS": "1:" + base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         **more,
     }
-
-
-def wait_until(is_true: Callable[[], Any], log: Callable[[], str], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_true():
-        assert time.monotonic() < deadline, log()
-        time.sleep(0.1)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections import defaultdict
 
 import pytest
@@ -22,6 +21,7 @@ from portal.platforms.models import Platform
 from portal.scope import tenant
 from tests.desk import Desk
 from tests.documents.builders import an_order, planned, write
+from tests.patience import wait_until
 from tests.shipments.builders import a_platform
 
 # Each spelling, and whose it is. Nobody's is known by nothing.
@@ -252,11 +252,9 @@ def test_many_at_once_make_each_customer_once(app, merchant, platform):
 
 
 def wait_for_somebody_who_waits(app) -> None:
-    deadline = time.monotonic() + 30
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
     with app.app_context(), db.engine.connect() as connection:
-        while not connection.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar_one():
-            assert time.monotonic() < deadline, "Nobody waits."
-            time.sleep(0.02)
+        wait_until(lambda: connection.execute(waiting).scalar_one(), "Nobody waits.")
 
 
 class TestPage:

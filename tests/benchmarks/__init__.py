@@ -11,7 +11,7 @@ import importlib
 
 import click
 
-NAMES = ("intake", "backlog", "pages", "latency", "schedule")
+NAMES = ("intake", "backlog", "pages", "latency", "schedule", "start")
 
 
 def run(names: tuple[str, ...]) -> None:

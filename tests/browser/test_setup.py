@@ -5,7 +5,6 @@ by themselves.
 from __future__ import annotations
 
 import gettext
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,10 +17,10 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from portal.embedded import recall
 from tests.browser import walking
 from tests.browser.conftest import PROJECT, Installation, listen
+from tests.patience import SECONDS, wait_until
 
 NUMBER = "00340434161094000017"
 COMPANIES = {"en": "Easy Ltd", "de": "Einfach GmbH"}
-SECONDS = 30
 
 
 class Words:
@@ -50,11 +49,7 @@ class Database:
 
     def until(self, statement: str, **values: Any) -> list[tuple[Any, ...]]:
         """The rows, once there are some."""
-        deadline = time.monotonic() + SECONDS
-        while not (rows := self(statement, **values)):
-            assert time.monotonic() < deadline, f"never: {statement}"
-            time.sleep(0.1)
-        return rows
+        return wait_until(lambda: self(statement, **values), statement)
 
 
 @pytest.fixture

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 from urllib.request import urlopen
 
 from playwright.sync_api import BrowserContext, Locator, Page, expect
+
+from tests.patience import wait_until
 
 EMAIL, PASSWORD = "olga@example.com", "correct horse battery"
 
@@ -76,14 +77,17 @@ def preview_lines(page: Page, address: str, lines: str) -> None:
     expect(page.get_by_role("link", name="Another file")).to_be_visible()
 
 
-def until(page: Page, url: str, wanted: Locator, seconds: float = 20) -> None:
+def until(page: Page, url: str, wanted: Locator) -> None:
     """Load the page again until this is on it."""
-    deadline = time.monotonic() + seconds
-    page.goto(url)
-    while not wanted.is_visible() and time.monotonic() < deadline:
+
+    def look() -> bool:
         page.wait_for_timeout(300)
         page.reload()
-    expect(wanted).to_be_visible()
+        return wanted.is_visible()
+
+    page.goto(url)
+    if not wanted.is_visible():
+        wait_until(look, f"{url} never shows {wanted}.")
 
 
 def describe(violations: list[dict]) -> str:

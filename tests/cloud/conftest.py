@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import secrets
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from portal.locks import Lock, alone
 from portal.scope import account
 from portal.secrets import seal
 from tests.cloud.scripted import ScriptedAmazon, served
+from tests.patience import wait_until
 
 
 @pytest.fixture
@@ -73,13 +73,12 @@ MakeSeller = Callable[..., Seller]
 
 def until_free(kind: Lock, id: int) -> None:
     """Wait until PostgreSQL has noticed that who held the lock is dead: at once, but for a machine that is busy."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
+
+    def is_free() -> bool:
         with alone(kind, id) as sole:
-            if sole:
-                return
-        time.sleep(0.02)
-    raise AssertionError("A dead process holds its lock.")
+            return bool(sole)
+
+    wait_until(is_free, "A dead process holds its lock.")
 
 
 forks = multiprocessing.get_context("fork")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from flask import Flask
@@ -14,6 +13,7 @@ from portal.extensions import db
 from portal.locks import Lock
 from tests.exactly_once.children import COMMIT, Step, end_worker, is_waiting, let_go_on, start_worker
 from tests.exactly_once.shop import Shop, open_shop
+from tests.patience import wait_until
 from tests.sandbox.client import Sandbox
 
 FETCH = "fetch_orders"
@@ -65,7 +65,7 @@ def test_two_write_the_same_page_at_the_same_moment(shop: Shop) -> None:
     sleeper = _sleeper(shop, Step(FETCH, "before", COMMIT, 4, then="wait"), Lock.RUN)
     _queue_fetch(shop)
     other = start_worker(page_orders=PAGE)
-    _until(lambda: _somebody_waits_for_a_row(shop))
+    wait_until(lambda: _somebody_waits_for_a_row(shop))
     let_go_on(shop.app)
     end_worker(sleeper)
     end_worker(other)
@@ -84,9 +84,9 @@ def test_two_platforms_of_one_tenant_draw_numbers_at_the_same_moment(
     shop.wake()
     shop.tick()
     sleeper = start_worker(Step(FETCH, "before", COMMIT, 4, then="wait"), PAGE)
-    _until(lambda: is_waiting(app))
+    wait_until(lambda: is_waiting(app))
     awake = start_worker(page_orders=PAGE)
-    _until(lambda: _somebody_waits_for_a_row(shop))
+    wait_until(lambda: _somebody_waits_for_a_row(shop))
     let_go_on(app)
     end_worker(sleeper)
     end_worker(awake)
@@ -138,7 +138,7 @@ def _sleeper(shop: Shop, step: Step, lock: int) -> Any:
     shop.wake()
     shop.tick()
     sleeper = start_worker(step, PAGE)
-    _until(lambda: is_waiting(shop.app))
+    wait_until(lambda: is_waiting(shop.app))
     assert shop.lose_lock(lock) == 1
     return sleeper
 
@@ -169,13 +169,6 @@ def _pages(shop: Shop) -> int:
 def _somebody_waits_for_a_row(shop: Shop) -> bool:
     with shop.owner.connect() as connection:
         return bool(connection.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar_one())
-
-
-def _until(reached: Any) -> None:
-    deadline = time.monotonic() + 30
-    while not reached():
-        assert time.monotonic() < deadline, "It was never reached."
-        time.sleep(0.02)
 
 
 def _check(shop: Shop, orders: int) -> None:

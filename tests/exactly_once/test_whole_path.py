@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from portal import processes
@@ -14,6 +13,7 @@ from portal.extensions import db
 from portal.platforms.models import Connection, Platform
 from portal.shipments.models import Shipment
 from tests.exactly_once.shop import Shop
+from tests.patience import wait_until
 from tests.sandbox.client import PROJECT
 
 NUMBER = "00340434161094000001"
@@ -43,9 +43,9 @@ def test_an_order_goes_through_by_itself(shop: Shop) -> None:
     """The commands an installation runs, and nobody who helps."""
     with running("worker"), running("scheduler"):
         order_id = shop.place("shipping")[0]
-        _wait(lambda: _seen(shop, order_id))
+        wait_until(lambda: _seen(shop, order_id))
         shop.ship(order_id, NUMBER)
-        _wait(lambda: _confirmed(shop))
+        wait_until(lambda: _confirmed(shop))
     shop.check_documents([order_id])
     shop.check_parcel(order_id, NUMBER)
 
@@ -58,13 +58,6 @@ def running(command: str) -> Iterator[None]:
         assert process.poll() is None, f"{command} ended by itself"
     finally:
         processes.end([process], signal.SIGTERM)
-
-
-def _wait(until: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not until():
-        assert time.monotonic() < deadline, "It does not come through."
-        time.sleep(0.1)
 
 
 def _seen(shop: Shop, order_id: str) -> bool:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,6 +17,7 @@ from portal.extensions import db
 from portal.processes import end, spawn
 from tests.automation.test_services import make_task
 from tests.desk import Desk
+from tests.patience import wait_until
 
 HOME = Path(__file__).resolve().parents[2]
 
@@ -26,13 +25,6 @@ HOME = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def desk(app, make_tenant, client_of):
     return Desk.of(app, make_tenant(), client_of)
-
-
-def wait_until(is_true: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_true():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def test_the_workers_of_a_service_come_with_it_die_in_vain_and_go_when_it_is_stopped(desk, environment, tmp_path):

@@ -15,7 +15,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from typing import Any
 import requests
 
 from portal.processes import spawn
+from tests.patience import wait_until
 
 PROJECT = Path(__file__).resolve().parents[2]
 # What the sandbox knows its only application by.
@@ -91,16 +91,21 @@ class Sandbox:
     def start(self) -> None:
         """Start the process again after `stop` or `kill`; return when it answers. It ends when this thread does."""
         self._process = spawn(self._command, folder=PROJECT, environment=os.environ, stderr=None)
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            if self._process.poll() is not None:
-                raise RuntimeError(f"The sandbox ended with {self._process.returncode}.")
-            with contextlib.suppress(requests.ConnectionError):
-                self.session.get(f"{self.url}/_sandbox/health", timeout=2)
-                return
-            time.sleep(0.03)
-        self.stop()
-        raise RuntimeError("The sandbox did not answer within 20 s.")
+        try:
+            wait_until(self._answers, "The sandbox does not answer.")
+        except BaseException:
+            self.stop()
+            raise
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        if self._process.poll() is not None:
+            raise RuntimeError(f"The sandbox ended with {self._process.returncode}.")
+        try:
+            self.session.get(f"{self.url}/_sandbox/health", timeout=10)
+        except (requests.ConnectionError, requests.Timeout):
+            return False
+        return True
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         if self._process is None:

@@ -58,7 +58,7 @@ def test_a_slow_answer_takes_its_time(amazon):
     amazon.access_token()
     began = time.perf_counter()
     assert amazon.search().ok
-    assert 0.3 <= time.perf_counter() - began < 1
+    assert time.perf_counter() - began >= 0.3
     amazon.fault("slow", "searchOrders", seconds=1, times=1)
     with pytest.raises(requests.ReadTimeout):
         amazon.api("GET", "/orders/2026-01-01/orders", timeout=0.2)

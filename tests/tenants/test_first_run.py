@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from portal.embedded import Embedded
 from portal.extensions import db
 from portal.servers import Postgres
 from portal.tenants.service import FIRST_RUN_LOCK
+from tests.patience import SECONDS, wait_until
 from tests.reading import read
 
 FORM = {
@@ -125,13 +125,10 @@ def test_of_two_at_once_one_sets_up(fresh, database):
         threads = [threading.Thread(target=post, args=(number,)) for number in (1, 2)]
         for thread in threads:
             thread.start()
-        deadline = time.monotonic() + 20
-        while watcher.scalar(waiting) < 2 and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert watcher.scalar(waiting) == 2
+        wait_until(lambda: watcher.scalar(waiting) == 2)
         holder.rollback()
     for thread in threads:
-        thread.join(20)
+        thread.join(SECONDS)
     assert sorted(answer.status_code for answer in answers.values()) == [200, 422]
     assert "Kontor is set up already. Sign in." in "".join(answer.text for answer in answers.values())
     assert tenants(database) == 1
