@@ -202,6 +202,11 @@ class View:
             del query["sort"]
         return url_for(self.endpoint, **self.route, **{name: value for name, value in query.items() if value})
 
+    @property
+    def place(self) -> dict[str, str | None]:
+        """Which of its pages this is, as `url` takes it."""
+        return {"before" if self.backwards else "after": encoded_key(self.key)} if self.key else {}
+
     def sort_url(self, name: str) -> str | None:
         """Where the head of a column leads: to its order, or to the other way round. None: not in this view."""
         if self.sort.name == name:

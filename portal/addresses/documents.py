@@ -14,6 +14,7 @@ from portal.documents.columns import columns
 from portal.documents.listing import BY_DATE, BY_NUMBER, OWN_COLUMNS, key_of, of_order, platform_names, types_in_use
 from portal.documents.models import Document
 from portal.extensions import db
+from portal.listings.actions import area_actions
 from portal.listings.listing import Listing
 from portal.lists import Filter, Sort, View, Window, count_up_to, is_among, prefix
 from portal.presentation import address_of
@@ -38,6 +39,7 @@ def listing_of(address: Address) -> tuple[Listing, bool]:
         lambda row: key_of(row, view.sort),
         lambda: count(id, found),
         lambda row: opens(row.id),
+        (area_actions("documents"),),
     )
     return listing, found is not None and len(found) >= MOST_FOUND
 

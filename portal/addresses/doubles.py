@@ -96,6 +96,11 @@ def rows_beyond(window: Window, found: Found | None = None) -> list[Pair]:
     return pairs[: window.rows + 1]
 
 
+def of(ids: Sequence[int]) -> list[Pair]:
+    """The pairs of which these are the newer addresses, a page of them at most."""
+    return rows(Window(NEWEST), Found(ids, ids, cut=False))
+
+
 def key_of(pair: Pair) -> tuple[Any, ...]:
     return (pair.newer.number,)
 

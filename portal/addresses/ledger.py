@@ -25,6 +25,7 @@ from sqlalchemy import (
     update,
 )
 
+from portal import lists
 from portal.addresses.models import Address, NumberRange, NumberSkip, Purpose
 from portal.addresses.numbers import Numbering
 from portal.documents.listing import start_of
@@ -85,6 +86,12 @@ def numbering_of(number_range: NumberRange, year: int | None) -> Numbering:
     series = Series(number_range.id, number_range.purpose, year)
     newest: str | None = db.session.scalar(_newest(series, bearer_of(series.purpose).number))
     return replace(numbering, prefix=newest[: -numbering.digits] if newest else "")
+
+
+def parse_id(typed: str) -> int | None:
+    """The id of a row as it is ticked: that of a skip stands below zero."""
+    id = lists.parse_id(typed.removeprefix("-"))
+    return -id if id and typed.startswith("-") else id
 
 
 def rows(wanted: Wanted, window: Window) -> Sequence[Any]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 from flask_login import current_user
 from htmx_flask import request
 
@@ -15,7 +19,8 @@ from portal.addresses.forms import MatchingForm, MergeForm
 from portal.addresses.matching import MatchRule
 from portal.addresses.models import Address, AddressMerge
 from portal.extensions import db
-from portal.listings.listing import Listing
+from portal.listings.actions import MOST_RECORDS, Action, on_each
+from portal.listings.listing import Listing, list_at
 from portal.lists import ID, PAGE_ROWS, Page, View, Window, encoded_key
 from portal.presentation import address_of
 from portal.tenants.access import require
@@ -40,7 +45,7 @@ def update_matching() -> ResponseReturnValue:
     return render_template("addresses/matching.html", form=form), 422
 
 
-@bp.get("/doubles")
+@list_at(bp, "/doubles")
 def doubles_index() -> ResponseReturnValue:
     view = View.of_request("addresses.doubles_index", lambda values: (doubles.NEWEST,), listing.FILTERS)
     search = view.get("q")
@@ -62,6 +67,8 @@ def doubles_index() -> ResponseReturnValue:
         doubles.key_of,
         lambda: None,
         lambda pair: opens(pair.newer.id),
+        (KEEP_APART,) if current_user.may(Role.ADMIN) else (),
+        lambda pair: pair.newer.id,
     )
     return listing_.answer(
         "addresses/doubles.html",
@@ -123,7 +130,7 @@ def keep_apart(id: int) -> ResponseReturnValue:
     return redirect(url_for("addresses.doubles_index"))
 
 
-@bp.get("/merges")
+@list_at(bp, "/merges")
 def merges() -> ResponseReturnValue:
     view = View.of_request("addresses.merges", lambda values: (listing.NEWEST_MERGES,), listing.MERGE_FILTERS)
     number, opens = view.get("q"), address_of("addresses.show")
@@ -135,6 +142,7 @@ def merges() -> ResponseReturnValue:
         listing.merge_key,
         lambda: listing.count_merges(number),
         lambda row: opens(row.kept_id),
+        (UNDO,) if current_user.may(Role.ADMIN) else (),
     )
     how = _("Addresses of one customer are merged from the list of doubles, or from the page of one of them.")
     to_doubles = url_for("addresses.doubles_index")
@@ -156,6 +164,39 @@ def undo(id: int) -> ResponseReturnValue:
     else:
         flash(_("%(number)s is an address of its own again.", number=done.merged.number), "success")
     return redirect(url_for("addresses.merges"))
+
+
+def _keep_apart(ids: Sequence[int]) -> str:
+    """The newer addresses of these pairs are customers of their own."""
+    pairs = doubles.of(ids)
+    for pair in pairs:
+        merging.keep_apart(pair.newer, pair.older)
+    return ngettext("%(num)s pair is kept as two customers.", "%(num)s pairs are kept as two customers.", len(pairs))
+
+
+KEEP_APART = Action(
+    "apart",
+    _l("Keep apart"),
+    "users",
+    PAGE_ROWS,
+    _l("Each pair is two customers, and is not shown here again."),
+    _keep_apart,
+)
+UNDO = Action(
+    "undo",
+    _l("Undo"),
+    "arrow-back-up",
+    MOST_RECORDS,
+    _l("What was moved and still is where it was moved to goes back."),
+    on_each(
+        AddressMerge,
+        merging.undo,
+        lambda num: ngettext("%(num)s merge is undone.", "%(num)s merges are undone.", num),
+        lambda merge: merge.undone_at is None,
+    ),
+    fits=lambda row: row.undone_at is None,
+    asks=True,
+)
 
 
 def _other(address: Address, form: MergeForm) -> Address | None:

@@ -21,7 +21,8 @@ from portal.addresses.models import Address, AddressStatus, NumberRange, Purpose
 from portal.documents.trial import try_out_all
 from portal.extensions import db
 from portal.http import not_found
-from portal.listings.listing import Listing
+from portal.listings.actions import removal
+from portal.listings.listing import Listing, list_at
 from portal.listings.records import records
 from portal.lists import ID, SMALL_ID, Filter, Sort, View
 from portal.presentation import address_of
@@ -32,7 +33,7 @@ from portal.tenants.session import current_tenant
 __all__ = ["bp", "returning"]  # returning's routes are on the same blueprint
 
 
-@bp.get("/")
+@list_at(bp, "/")
 def index() -> ResponseReturnValue:
     view = View.of_request("addresses.index", lambda values: listing.SORTS, listing.FILTERS)
     search = view.get("q")
@@ -60,7 +61,7 @@ def index() -> ResponseReturnValue:
     )
 
 
-@bp.get(f"/{ID}")
+@list_at(bp, f"/{ID}")
 def show(id: int) -> ResponseReturnValue:
     address: Address = db.get_or_404(Address, id)
     listing_, cut = documents.listing_of(address)
@@ -76,7 +77,7 @@ def show(id: int) -> ResponseReturnValue:
     )
 
 
-@bp.get("/statuses")
+@list_at(bp, "/statuses")
 def statuses() -> ResponseReturnValue:
     new = url_for("addresses.new_status") if current_user.may(Role.ADMIN) else None
     listing_ = records(
@@ -88,6 +89,7 @@ def statuses() -> ResponseReturnValue:
         (AddressStatus.name, AddressStatus.category),
         address_of("addresses.show_status") if new else None,
         [joinedload(AddressStatus.number_range)],
+        actions=(removal(AddressStatus, service.delete_status),) if new else (),
     )
     purpose = _("A status says what kind of customer an address is, and how addresses are numbered.")
     return listing_.answer(
@@ -183,7 +185,7 @@ def delete_status(id: int) -> ResponseReturnValue:
     return redirect(url_for("addresses.statuses"))
 
 
-@bp.get("/numbers")
+@list_at(bp, "/numbers")
 def numbers() -> ResponseReturnValue:
     listing_ = records(
         _("Number ranges"),
@@ -243,7 +245,7 @@ def update_numbers(id: int) -> ResponseReturnValue:
     return render_template("addresses/range.html", form=form, range=number_range), 422
 
 
-@bp.get(f"/numbers/{SMALL_ID}/ledger")
+@list_at(bp, f"/numbers/{SMALL_ID}/ledger")
 def show_ledger(id: int) -> ResponseReturnValue:
     number_range, view, wanted, years = _ledger(id)
     opens = address_of("addresses.show" if number_range.purpose == Purpose.ADDRESS else "documents.show")
@@ -255,6 +257,7 @@ def show_ledger(id: int) -> ResponseReturnValue:
         ledger.key_of,
         lambda: ledger.count(wanted),
         lambda row: opens(row.id) if row.number is not None else "",
+        parse_id=ledger.parse_id,
     )
     return listing_.answer(
         "addresses/ledger.html",

@@ -22,6 +22,7 @@ from portal.automation.models import (
     RunState,
     Schema,
     Severity,
+    TaskAction,
 )
 from portal.automation.registry import AREAS
 from portal.errors import Refused, Unavailable
@@ -40,6 +41,10 @@ MOST_MESSAGES = 1_000
 MOST_SHOWN = 100
 # Up to so many records are counted before the work begins.
 MOST_EXPECTED = 100_000
+
+
+class SchemaInUse(Refused):
+    """A task runs the schema."""
 
 
 class NameTaken(Refused):
@@ -84,6 +89,13 @@ def stop(run: ActionRun) -> None:
     db.session.execute(
         update(ActionRun).where(ActionRun.id == run.id, ActionRun.state.in_(IN_FLIGHT)).values(stopping=True)
     )
+
+
+def remove_schema(schema: Schema) -> None:
+    """Remove the schema; what it did stays. Raises SchemaInUse."""
+    if db.session.scalar(select(TaskAction.task_id).where(TaskAction.schema_id == schema.id).limit(1)) is not None:
+        raise SchemaInUse(_("A task runs the schema “%(name)s”. Take it out there first.", name=schema.name))
+    db.session.delete(schema)
 
 
 def save_schema(name: str, area: Area, scope: Scope, steps: Sequence[Step], schema: Schema | None = None) -> Schema:

@@ -9,17 +9,18 @@ from flask import Blueprint, abort, flash, redirect, render_template, request, u
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 from flask_login import current_user
-from sqlalchemy import select
 
 from portal.automation import actions, history, listing, made
 from portal.automation.action_columns import of_runs, of_schemas
 from portal.automation.areas import Area, Scope, ScopeKind, Step
 from portal.automation.forms import SchemaForm, ScopeForm, StepsForm
-from portal.automation.models import ActionRun, RunState, Schema, TaskAction
+from portal.automation.models import IN_FLIGHT, ActionRun, RunState, Schema
 from portal.automation.registry import AREAS
 from portal.extensions import db
-from portal.listings.listing import Listing
+from portal.listings.actions import MOST_RECORDS, Action, on_each, removal
+from portal.listings.listing import Listing, list_at
 from portal.listings.records import records
 from portal.lists import ID, SMALL_ID, Filter, Sort, View, one_of
 from portal.presentation import address_of
@@ -54,7 +55,7 @@ class Chosen:
         return url_for(endpoint, **{**carried(self), **more})
 
 
-@bp.get("/")
+@list_at(bp, "/")
 def index() -> ResponseReturnValue:
     filters = (
         Filter("area", _l("Area"), one_of(AREAS), lambda name: AREAS[name].label),
@@ -71,6 +72,7 @@ def index() -> ResponseReturnValue:
         lambda run: (run.id,),
         lambda: listing.count_actions(area, state),
         lambda run: opens(run.id),
+        (STOP,),
     )
     where = _("Platforms and documents have a button AREA ACTIONS: it does something with many of them at once.")
     return listing_.answer(
@@ -136,7 +138,7 @@ def save_schema() -> ResponseReturnValue:
     return redirect(chosen.address("actions.summary", schema=saved[0].id))
 
 
-@bp.get("/schemas")
+@list_at(bp, "/schemas")
 def schemas() -> ResponseReturnValue:
     listing_ = records(
         _("Schemas"),
@@ -146,6 +148,7 @@ def schemas() -> ResponseReturnValue:
         (Sort("name", (Schema.name, Schema.id)),),
         (Schema.name,),
         address_of("actions.open_schema"),
+        actions=(RUN, *((REMOVE,) if current_user.may(Role.ADMIN) else ())),
     )
     how = _("The last step of the area actions keeps them under a name. Open them at the platforms or documents.")
     to_actions = url_for("actions.scope", area="platforms")
@@ -181,9 +184,7 @@ def open_schema(id: int) -> ResponseReturnValue:
 
 @bp.post(f"/schemas/{SMALL_ID}/runs")
 def run_schema(id: int) -> ResponseReturnValue:
-    schema: Schema = db.get_or_404(Schema, id)
-    steps = [Step.of_json(step) for step in schema.steps]
-    started = actions.start(AREAS[schema.area], scope_of(schema), steps, current_user.id, schema)
+    started = _start(db.get_or_404(Schema, id))
     return redirect(url_for("actions.show", id=started.id))
 
 
@@ -191,10 +192,11 @@ def run_schema(id: int) -> ResponseReturnValue:
 def remove_schema(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
     schema: Schema = db.get_or_404(Schema, id)
-    if db.session.scalar(select(TaskAction.task_id).where(TaskAction.schema_id == id).limit(1)) is not None:
-        flash(_("A task runs the schema “%(name)s”. Take it out there first.", name=schema.name), "danger")
+    try:
+        actions.remove_schema(schema)
+    except actions.SchemaInUse as in_use:
+        flash(str(in_use), "danger")
         return redirect(url_for("actions.schemas"))
-    db.session.delete(schema)
     flash(_("The schema “%(name)s” is removed. What it did stays.", name=schema.name))
     return redirect(url_for("actions.schemas"))
 
@@ -215,6 +217,36 @@ def stop(id: int) -> ResponseReturnValue:
     run: ActionRun = db.get_or_404(ActionRun, id)
     actions.stop(run)
     return redirect(url_for("actions.show", id=id))
+
+
+def _start(schema: Schema) -> ActionRun:
+    steps = [Step.of_json(step) for step in schema.steps]
+    return actions.start(AREAS[schema.area], scope_of(schema), steps, current_user.id, schema)
+
+
+STOP = Action(
+    "stop",
+    _l("Stop"),
+    "hand-stop",
+    MOST_RECORDS,
+    _l("Those under way stop after the record in hand. What is done stays done."),
+    on_each(
+        ActionRun,
+        actions.stop,
+        lambda num: ngettext("%(num)s is being stopped.", "%(num)s are being stopped.", num),
+        lambda run: run.state in IN_FLIGHT,
+    ),
+    fits=lambda run: run.state in IN_FLIGHT,
+)
+RUN = Action(
+    "run",
+    _l("Run"),
+    "player-play",
+    MOST_RECORDS,
+    _l("Each does its actions with all it was saved for."),
+    on_each(Schema, _start, lambda num: ngettext("%(num)s is on its way.", "%(num)s are on their way.", num)),
+)
+REMOVE = removal(Schema, actions.remove_schema)
 
 
 def in_words(area: Area, scope: Scope) -> str:

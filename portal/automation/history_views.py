@@ -18,7 +18,7 @@ from portal.automation.models import ActionRun, Ending, Severity, Task
 from portal.automation.registry import AREAS
 from portal.documents.forms import parse_day
 from portal.extensions import db
-from portal.listings.listing import Listing
+from portal.listings.listing import Listing, list_at
 from portal.lists import ID, Filter, View, id_among, one_of
 from portal.presentation import TASK_CAUSES, address_of
 from portal.tenants.access import require, require_user
@@ -49,7 +49,7 @@ class KeptForm(Form):
     )
 
 
-@bp.get("/tasks/runs/")
+@list_at(bp, "/tasks/runs/")
 def index() -> ResponseReturnValue:
     tasks = dict(db.session.execute(select(Task.id, Task.name).order_by(Task.name)).all())
     filters = (
@@ -97,7 +97,7 @@ def update_retention() -> ResponseReturnValue:
     return redirect(url_for("history.index"))
 
 
-@bp.get(f"/actions/{ID}/messages")
+@list_at(bp, f"/actions/{ID}/messages")
 def messages(id: int) -> ResponseReturnValue:
     """All that a run of area actions has to say."""
     run: ActionRun = db.get_or_404(ActionRun, id)

@@ -21,6 +21,8 @@ from portal.automation.services import MOST_WORKERS, Look, State
 from portal.automation.task_columns import of_services
 from portal.errors import Refused, Unavailable
 from portal.extensions import db
+from portal.listings.actions import MOST_RECORDS, Action, on_each, removal
+from portal.listings.listing import list_at
 from portal.listings.records import records
 from portal.lists import SMALL_ID, Sort
 from portal.presentation import address_of
@@ -60,7 +62,40 @@ class ServiceForm(Form):
     )
 
 
-@bp.get("/")
+ACTIONS = (
+    Action(
+        "start",
+        _l("Start"),
+        "player-play",
+        MOST_RECORDS,
+        _l("Their workers start within seconds."),
+        on_each(
+            Service,
+            services.start,
+            lambda num: ngettext("%(num)s is started.", "%(num)s are started.", num),
+            lambda service: not service.active,
+        ),
+        fits=lambda service: not service.active,
+    ),
+    Action(
+        "stop",
+        _l("Stop"),
+        "hand-stop",
+        MOST_RECORDS,
+        _l("Their workers end after the job in hand. What is due waits."),
+        on_each(
+            Service,
+            services.stop,
+            lambda num: ngettext("%(num)s is stopped.", "%(num)s are stopped.", num),
+            lambda service: service.active,
+        ),
+        fits=lambda service: service.active,
+    ),
+    removal(Service, services.remove),
+)
+
+
+@list_at(bp, "/")
 def index() -> ResponseReturnValue:
     looks = {look.service.id: look for look in _looked(services.all_of_tenant())}
     tasks = dict(db.session.execute(select(Task.service_id, func.count()).group_by(Task.service_id)).all())
@@ -72,6 +107,7 @@ def index() -> ResponseReturnValue:
         (Sort("name", (Service.name, Service.id)),),
         (Service.name,),
         address_of("services.show"),
+        actions=ACTIONS if current_user.may(Role.ADMIN) else (),
     )
     purpose = _(
         "A service is a group of workers that does your tasks. Each task belongs to one; several keep apart what "

@@ -35,6 +35,8 @@ from portal.automation.task_forms import (
 from portal.automation.triggers import LAST_DAY, LAST_WORKING_DAY, Trigger, TriggerKind, first
 from portal.extensions import db
 from portal.http import not_found
+from portal.listings.actions import MOST_RECORDS, Action, on_each, removal, switches
+from portal.listings.listing import list_at
 from portal.listings.records import records
 from portal.lists import ID, SMALL_ID, Filter
 from portal.presentation import address_of
@@ -48,7 +50,7 @@ bp.before_request(require_user)
 SHOWN_STARTS = 5
 
 
-@bp.get("/")
+@list_at(bp, "/")
 def index() -> ResponseReturnValue:
     names = {service.id: service.name for service in services.all_of_tenant()}
     listing = records(
@@ -64,6 +66,7 @@ def index() -> ResponseReturnValue:
             Filter.among("service", _l("Service"), names, lambda id: Task.service_id == id),
             Filter.among("state", _l("State"), STANDINGS, tasks.standing_at),
         ),
+        (RUN_NEXT, *(CHANGES if current_user.may(Role.ADMIN) else ())),
     )
     has_schema = db.session.scalar(select(Schema.id).limit(1)) is not None
     return listing.answer(
@@ -144,12 +147,10 @@ def update(id: int) -> ResponseReturnValue:
 def run(id: int) -> ResponseReturnValue:
     """RUN NEXT, before all else that waits for its service; also a task that is switched off. Not a locked one."""
     task: Task = db.get_or_404(Task, id)
-    if task.locked_at is not None:
-        flash(_("The task is locked. Unlock it first."), "danger")
-        return redirect(url_for("tasks.show", id=id))
-    started = tasks.run_next(task)
-    if started is None:
-        flash(_("The task is running already."))
+    try:
+        started = tasks.run_next(task)
+    except tasks.NotRun as refused:
+        flash(str(refused), "warning")
         return redirect(url_for("tasks.show", id=id))
     return redirect(url_for("tasks.show_run", id=started.id))
 
@@ -167,10 +168,11 @@ def unlock(id: int) -> ResponseReturnValue:
 def remove(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
     task: Task = db.get_or_404(Task, id)
-    if tasks.is_in_flight(task):
-        flash(_("The task is running. Remove it when that has ended."), "danger")
+    try:
+        tasks.remove(task)
+    except tasks.IsRunning as refused:
+        flash(str(refused), "danger")
         return redirect(url_for("tasks.show", id=id))
-    db.session.delete(task)
     flash(_("The task “%(name)s” is removed, with the list of its runs.", name=task.name))
     return redirect(url_for("tasks.index"))
 
@@ -184,6 +186,31 @@ def show_run(id: int) -> ResponseReturnValue:
 def progress(id: int) -> ResponseReturnValue:
     """How far the run is, for its page to look again."""
     return _run_page("tasks/_run.html", db.get_or_404(TaskRun, id))
+
+
+RUN_NEXT = Action(
+    "run",
+    _l("Run next"),
+    "player-play",
+    MOST_RECORDS,
+    _l("Each runs before all else that waits for its service."),
+    on_each(Task, tasks.run_next, lambda num: ngettext("%(num)s runs next.", "%(num)s run next.", num)),
+)
+UNLOCK = Action(
+    "unlock",
+    _l("Unlock"),
+    "lock",
+    MOST_RECORDS,
+    _l("Those that are locked run again from their next start on."),
+    on_each(
+        Task,
+        tasks.unlock,
+        lambda num: ngettext("%(num)s is unlocked.", "%(num)s are unlocked.", num),
+        lambda task: task.locked_at is not None,
+    ),
+    fits=lambda task: task.locked_at is not None,
+)
+CHANGES = (UNLOCK, *switches(Task, tasks.switch), removal(Task, tasks.remove))
 
 
 def in_words(task: Task) -> str:

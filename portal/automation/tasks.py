@@ -73,6 +73,14 @@ class Standing(StrEnum):
     LOCKED = "locked"
 
 
+class NotRun(Refused):
+    """The task runs already, or is locked."""
+
+
+class IsRunning(Refused):
+    """A task that runs cannot be removed."""
+
+
 class NameTaken(Refused):
     """Another task of the tenant bears this name."""
 
@@ -197,12 +205,28 @@ def start_these(tasks: Sequence[Task], cause: str) -> dict[int, int]:
     return started
 
 
-def run_next(task: Task) -> TaskRun | None:
-    """Have a worker run the task before all else that waits for its service. None where it is running already."""
+def switch(task: Task, active: bool) -> None:
+    """Let the task start by itself, or not any more."""
+    task.active, task.changed_at = active, datetime.now(UTC)
+    plan_next(task)
+
+
+def remove(task: Task) -> None:
+    """Remove the task, with the list of its runs. Raises IsRunning."""
+    if is_in_flight(task):
+        raise IsRunning(_("“%(name)s” is running. Remove it when that has ended.", name=task.name))
+    db.session.delete(task)
+
+
+def run_next(task: Task) -> TaskRun:
+    """Have a worker run the task before all else that waits for its service. Raises NotRun."""
+    if task.locked_at is not None:
+        raise NotRun(_("“%(name)s” is locked. Unlock it first.", name=task.name))
     waits = select(TaskRun).where(TaskRun.task_id == task.id, TaskRun.state == RunState.QUEUED)
     run: TaskRun | None = start(task, "person") or db.session.scalar(waits)
-    if run is not None:
-        _queue(run.id, task, first=True)
+    if run is None:
+        raise NotRun(_("“%(name)s” is running already.", name=task.name))
+    _queue(run.id, task, first=True)
     return run
 
 

@@ -16,7 +16,7 @@ from portal.automation import listing
 from portal.automation.columns import columns
 from portal.automation.models import IN_FLIGHT, Run, RunState
 from portal.extensions import db
-from portal.listings.listing import Listing
+from portal.listings.listing import Listing, list_at
 from portal.lists import ID, Filter, View, id_among, one_of
 from portal.platforms.models import Platform
 from portal.presentation import address_of
@@ -35,7 +35,7 @@ STATES = {
 }
 
 
-@bp.get("/")
+@list_at(bp, "/")
 def index() -> ResponseReturnValue:
     platforms = dict(db.session.execute(select(Platform.id, Platform.name).order_by(Platform.number)).all())
     filters = (

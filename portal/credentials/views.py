@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 from htmx_flask import request
 from sqlalchemy import func, select
 
-from portal.credentials import listing, service
+from portal.credentials import service
 from portal.credentials.columns import COLUMNS
 from portal.credentials.forms import CredentialForm
 from portal.credentials.models import Credential
 from portal.credentials.transport import checked_address
 from portal.extensions import db
-from portal.listings.listing import Listing
-from portal.lists import SMALL_ID, View
+from portal.listings.actions import Action, removal
+from portal.listings.listing import list_at
+from portal.listings.records import records
+from portal.lists import SMALL_ID, Sort, is_among
 from portal.platforms.models import Platform
 from portal.presentation import address_of
 from portal.tenants.access import require, require_user
@@ -26,20 +31,30 @@ from portal.tenants.models import Role
 bp = Blueprint("credentials", __name__, url_prefix="/credentials")
 bp.before_request(require_user)
 
+# Somebody waits while these are tested, one after the other.
+MOST_TESTED = 5
 
-@bp.get("/")
+
+@list_at(bp, "/")
 def index() -> ResponseReturnValue:
-    opens = address_of("credentials.edit") if current_user.may(Role.ADMIN) else None
-    listing_ = Listing(
+    new = url_for("credentials.new") if current_user.may(Role.ADMIN) else None
+    listing = records(
         _("Credentials"),
-        View.of_request("credentials.index", lambda values: (listing.BY_NAME,)),
+        "credentials.index",
+        Credential,
         COLUMNS,
-        listing.rows,
-        lambda credential: (credential.name,),
-        listing.count,
-        (lambda credential: opens(credential.id)) if opens else None,
+        (Sort("name", (Credential.name,)),),
+        (Credential.name, Credential.address, Credential.client_id),
+        address_of("credentials.edit") if new else None,
+        actions=(TEST, removal(Credential, _remove)) if new else (),
     )
-    return listing_.answer("credentials/index.html", "credentials/_table.html")
+    purpose = _("A credential opens a cloud: address, client ID and client secret. Platforms need one.")
+    return listing.answer(
+        "credentials/index.html",
+        "listings/_plain.html",
+        no_match=_("No credential matches"),
+        nothing=(_("No credential yet"), purpose, new, _("New credential"), "key"),
+    )
 
 
 @bp.get("/new")
@@ -113,7 +128,7 @@ def test(id: int) -> ResponseReturnValue:
 def delete(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
     credential: Credential = db.get_or_404(Credential, id)
-    service.delete_credential(credential, _platforms_of(credential))
+    _remove(credential)
     flash(_("The credential “%(name)s” is removed.", name=credential.name))
     return redirect(url_for("credentials.index"))
 
@@ -126,6 +141,20 @@ def _edit_page(credential: Credential, form: CredentialForm) -> str:
         platforms=_platforms_of(credential),
         confirm=ConfirmForm(formdata=None),
     )
+
+
+def _remove(credential: Credential) -> None:
+    service.delete_credential(credential, _platforms_of(credential))
+
+
+def _told(ids: Sequence[int]) -> str:
+    """Test these credentials, one after the other; the list shows what came of each."""
+    for credential in db.session.scalars(select(Credential).where(is_among(Credential.id, ids))).all():
+        service.test(credential)
+    return _("Tested. The list says what came of it.")
+
+
+TEST = Action("test", _l("Test"), "plug", MOST_TESTED, _l("Each asks its cloud, which may take a while."), _told)
 
 
 def _platforms_of(credential: Credential) -> int:

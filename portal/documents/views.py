@@ -19,7 +19,7 @@ from portal.documents.forms import FULFILMENT, STATES, filters, parse_order_id
 from portal.documents.page import document_page, path_fragment
 from portal.http import not_found
 from portal.listings.actions import area_actions
-from portal.listings.listing import Listing
+from portal.listings.listing import Listing, list_at
 from portal.lists import ID, View
 from portal.platforms.models import DocumentType
 from portal.presentation import DOCUMENT_TYPES, address_of
@@ -34,7 +34,7 @@ def _signed_in() -> None:
     """Nothing here is for those who are not signed in."""
 
 
-@bp.get("/")
+@list_at(bp, "/")
 def index() -> ResponseReturnValue:
     platforms, types = listing.platform_names(), listing.types_in_use()
     listing_, cut = _listing(platforms, types)
@@ -47,12 +47,6 @@ def index() -> ResponseReturnValue:
         states=STATES,
         fulfilment=FULFILMENT,
     )
-
-
-@bp.post("/selection")
-def act() -> ResponseReturnValue:
-    """On to the area actions, with the ticked documents or with all that match."""
-    return _listing(listing.platform_names(), listing.types_in_use())[0].act()
 
 
 def _listing(platforms: dict[int, str], types: Sequence[DocumentType]) -> tuple[Listing, bool]:
@@ -72,7 +66,6 @@ def _listing(platforms: dict[int, str], types: Sequence[DocumentType]) -> tuple[
         lambda: listing.count(wanted, zone, list(platforms), found),
         lambda row: opens(row.id),
         (area_actions("documents"),),
-        "documents.act",
     )
     return listing_, found is not None and found.cut
 

@@ -21,7 +21,7 @@ from portal.extensions import db
 from portal.held import groups, listing, service
 from portal.held.columns import columns
 from portal.listings.actions import Action
-from portal.listings.listing import Listing
+from portal.listings.listing import Listing, list_at
 from portal.lists import ID, LONGEST_SEARCH, View
 from portal.platforms.actions import PLATFORMS
 from portal.platforms.models import Platform
@@ -40,11 +40,12 @@ def _signed_in() -> None:
     """Nothing here is for those who are not signed in."""
 
 
-@bp.get("/")
+@list_at(bp, "/")
 def index() -> ResponseReturnValue:
     listing_ = _listing()
     # The groups are of all that is held: they stand above the whole list only.
-    found, more = ([], False) if listing_.view.chips or request.htmx else groups.groups()
+    is_part = listing_.view.chips or request.htmx or request.method == "POST"
+    found, more = ([], False) if is_part else groups.groups()
     return listing_.answer(
         "held/index.html",
         "held/_table.html",
@@ -53,12 +54,6 @@ def index() -> ResponseReturnValue:
         most_counted=groups.MOST_COUNTED,
         causes=listing.CAUSES,
     )
-
-
-@bp.post("/selection")
-def act() -> ResponseReturnValue:
-    """Try the ticked orders again, or all that match."""
-    return _listing().act()
 
 
 def _listing() -> Listing:
@@ -75,7 +70,6 @@ def _listing() -> Listing:
         lambda: listing.count(wanted),
         lambda row: opens(row.id),
         (RETRY,),
-        "held.act",
     )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-from flask import flash, redirect, render_template, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from htmx_flask import request
@@ -16,11 +17,27 @@ from markupsafe import Markup
 
 from portal.http import not_found
 from portal.listings import export
-from portal.listings.actions import Action, ids_of, ticks_of
+from portal.listings.actions import Action, ids_of, ticks
 from portal.listings.cells import rows
 from portal.listings.columns import Column, choice
 from portal.listings.saved import Kept, kept_of
-from portal.lists import View, Window, page_of
+from portal.lists import PAGE_ROWS, View, Window, page_of, parse_id
+
+Shown = TypeVar("Shown", bound=Callable[..., ResponseReturnValue])
+
+# The endpoint that is sent what to do with rows of a list is the list's own with this behind it.
+ACT = "_act"
+
+
+def list_at(bp: Blueprint, rule: str) -> Callable[[Shown], Shown]:
+    """Show a list there, and take below it what is to be done with its rows: the same view answers both."""
+
+    def register(view: Shown) -> Shown:
+        bp.add_url_rule(rule, view.__name__, view)
+        bp.add_url_rule(rule.rstrip("/") + "/selection", view.__name__ + ACT, view, methods=["POST"])
+        return view
+
+    return register
 
 
 @dataclass(frozen=True)
@@ -28,7 +45,8 @@ class Listing:
     """A list for this request.
 
     `rows_in` reads a window, `key_of` names a row's key, `count` says how many rows there are, or None beyond
-    what lists count. `opens` tells where a row leads, if anywhere.
+    what lists count. `opens` tells where a row leads, if anywhere. `id_of` is what a row is ticked by, as
+    `parse_id` reads it again.
     """
 
     title: str
@@ -39,7 +57,8 @@ class Listing:
     count: Callable[[], int | None]
     opens: Callable[[Any], str] | None = None
     actions: Sequence[Action] = ()
-    acts_at: str = ""  # the endpoint that is sent the rows that were ticked
+    id_of: Callable[[Any], Any] = attrgetter("id")
+    parse_id: Callable[[str], Any] = parse_id
 
     @cached_property
     def kept(self) -> Kept:
@@ -68,7 +87,12 @@ class Listing:
         return url_for("listings.new_view", address=self.view.url(columns=columns))
 
     def answer(self, template: str, fragment: str, **more: Any) -> ResponseReturnValue:
-        """The page or the part of it that HTMX swaps; with ?export= the file of all the rows that match."""
+        """The page or the part of it that HTMX swaps; with ?export= the file of all the rows that match.
+
+        Sent what is to be done with rows, it does that.
+        """
+        if request.method == "POST":
+            return self._act()
         kind = request.args.get("export")
         if kind in export.KINDS:
             return export.answer(kind, self.title, self.shown, self.every_page())
@@ -82,7 +106,7 @@ class Listing:
 
     def cells(self, found: Sequence[Any]) -> Markup:
         """The rows of a page as HTML."""
-        return rows(self.shown, found, self.opens, ticks_of(self.actions[0]) if self.actions else None)
+        return rows(self.shown, found, self.opens, ticks(self.id_of))
 
     def actions_on(self, rows: Sequence[Any]) -> list[Action]:
         """The actions that are meant for any of these rows."""
@@ -90,31 +114,42 @@ class Listing:
 
     @property
     def act_url(self) -> str:
-        """Where ticked rows are sent, with the filters that stand for all that match."""
-        return replace(self.view, endpoint=self.acts_at).url()
+        """Where ticked rows are sent: with the filters, which stand for all that match, and the page they are on."""
+        return replace(self.view, endpoint=self.view.endpoint + ACT).url(**self.view.place)
 
-    def act(self) -> ResponseReturnValue:
-        """Do what was asked with the ticked rows; with all that match only once their number was seen.
-
-        All rows of this list must be such as its actions are meant for.
-        """
-        action = next((each for each in self.actions if each.name == request.form.get("action")), None)
-        if action is None:
+    def _act(self) -> ResponseReturnValue:
+        """Do what was asked with the ticked rows; with all that match only once their number was seen."""
+        name, back = request.form.get("action", ""), self.view.url(**self.view.place)
+        action = next((each for each in self.actions if each.name == name), None)
+        if action is None and name not in export.KINDS:
             raise not_found()
-        if "all" not in request.form:
-            ids = ids_of(request.form.getlist("id"), action.most)
-        elif action.leads and not self.view.values:
+        all_that_match, seen = "all" in request.form, "seen" in request.form
+        ids = ids_of(request.form.getlist("id"), action.most if action else PAGE_ROWS, self.parse_id)
+        if all_that_match and action and action.leads and not self.view.values:
             return redirect(action.leads(None))
-        elif "seen" in request.form:
-            ids = [row.id for row in self.rows_in(Window(self.view.sort, rows=action.most))[: action.most]]
-        else:
+        if action and not seen and (all_that_match or (action.asks and ids)):
+            matching = self.count() if all_that_match else len(ids)
             return render_template(
-                "listings/all.html", listing=self, view=self.view, action=action, matching=self.count()
+                "listings/all.html", listing=self, view=self.view, action=action, matching=matching, ids=ids, back=back
             )
-        if action.leads and ids:
+        if all_that_match and action:
+            rows = self.rows_in(Window(self.view.sort, rows=action.most))[: action.most]
+            ids = [self.id_of(row) for row in rows]
+        if not ids:
+            flash(_("Nothing is selected."), "info")
+            return redirect(back)
+        if action is None:
+            return export.answer(name, self.title, self.shown, iter([lambda: self._ticked(ids)]))
+        if action.leads:
             return redirect(action.leads(ids))
-        flash(action.on(ids) if action.on and ids else _("Nothing is selected."), "info")
-        return redirect(self.view.url())
+        flash(action.on(ids) if action.on else "", "info")
+        return redirect(back)
+
+    def _ticked(self, ids: Sequence[Any]) -> Sequence[Any]:
+        """Those of the page that were ticked, in its order. So many may have come before them meanwhile."""
+        window = replace(self.view.window, rows=export.ROWS_AT_ONCE)
+        rows = [row for row in self.rows_in(window) if self.id_of(row) in ids]
+        return rows[::-1] if window.backwards else rows
 
     def every_page(self) -> Iterator[Callable[[], Sequence[Any]]]:
         """All the rows that match, in the list's order: each step reads some when it is called."""

@@ -9,6 +9,7 @@ from flask_babel import lazy_gettext as _l
 from sqlalchemy import or_, select
 
 from portal.extensions import db
+from portal.listings.actions import Action
 from portal.listings.columns import Column
 from portal.listings.listing import Listing
 from portal.lists import Column as Field
@@ -25,6 +26,7 @@ def records(
     opens: Callable[[int], str] | None = None,
     options: Sequence[Any] = (),
     filters: Sequence[Filter] = (),
+    actions: Sequence[Action] = (),
 ) -> Listing:
     """The list of a model's rows. `opens` tells where an id leads, `options` what is loaded along with a row.
 
@@ -46,6 +48,7 @@ def records(
         view.sort.key_of,
         lambda: count_up_to(select(model.id).where(*view.conditions)),
         (lambda row: opens(row.id)) if opens else None,
+        actions,
     )
 
 

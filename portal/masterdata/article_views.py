@@ -15,7 +15,8 @@ from portal import csv_files, imports
 from portal.csv_files import Table
 from portal.extensions import db
 from portal.imports import ImportForm, Planned, UploadForm
-from portal.listings.listing import Listing
+from portal.listings.actions import removal, switches
+from portal.listings.listing import Listing, list_at
 from portal.lists import ID, View
 from portal.masterdata import article_files, articles
 from portal.masterdata.article_columns import COLUMNS
@@ -33,7 +34,7 @@ KIND = "articles"
 FIELDS = {"title": _l("Title"), "tax_class": _l("Tax class"), "active": _l("Active")}
 
 
-@bp.get("/")
+@list_at(bp, "/")
 def index() -> ResponseReturnValue:
     view = View.of_request("articles.index", lambda values: articles.SORTS, articles.FILTERS)
     search = view.get("q")
@@ -48,6 +49,7 @@ def index() -> ResponseReturnValue:
         lambda row: (row.number,),
         lambda: articles.count(found),
         (lambda row: opens(row.id)) if opens else None,
+        (*switches(Article), removal(Article, articles.delete)) if may_change else (),
     )
     purpose = _("Articles are what you sell, under your own numbers. A file brings in all of them at once.")
     to_import = url_for("articles.choose") if may_change else None

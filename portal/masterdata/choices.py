@@ -12,6 +12,8 @@ from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 
 from portal.extensions import db
+from portal.listings.actions import removal, switches
+from portal.listings.listing import list_at
 from portal.listings.records import records
 from portal.lists import SMALL_ID, Sort
 from portal.masterdata import service
@@ -78,7 +80,7 @@ KINDS = (
 def _pages_of(kind: Kind) -> Blueprint:
     pages = Blueprint(kind.name, __name__, url_prefix=f"/{kind.path}")
 
-    @pages.get("/")
+    @list_at(pages, "/")
     def index() -> ResponseReturnValue:
         model, new = kind.model, kind.url("new") if current_user.may(Role.ADMIN) else None
         listing = records(
@@ -89,6 +91,7 @@ def _pages_of(kind: Kind) -> Blueprint:
             (Sort("name", (model.name,)),),
             (model.name,),
             address_of(f"masterdata.{kind.name}.show") if new else None,
+            actions=(*switches(model), removal(model, service.delete)) if new else (),
         )
         nothing = (kind.none, kind.purpose, new, kind.new, kind.icon)
         return listing.answer("masterdata/choices.html", "listings/_plain.html", kind=kind, nothing=nothing)

@@ -18,6 +18,8 @@ from wtforms import SelectField
 
 from portal.documents.trial import Trial, try_out_all
 from portal.extensions import db
+from portal.listings.actions import removal, switches
+from portal.listings.listing import list_at
 from portal.listings.records import records
 from portal.lists import SMALL_ID, Filter, Sort
 from portal.masterdata import eu_rates, rates, service
@@ -36,7 +38,7 @@ from portal.typed import choices
 # Codes
 
 
-@bp.get("/tax-codes/")
+@list_at(bp, "/tax-codes/")
 def codes() -> ResponseReturnValue:
     new = url_for("masterdata.new_code") if current_user.may(Role.ADMIN) else None
     listing = records(
@@ -47,6 +49,7 @@ def codes() -> ResponseReturnValue:
         (Sort("code", (TaxCode.code,)), Sort("name", (TaxCode.name, TaxCode.id))),
         (TaxCode.code, TaxCode.name),
         address_of("masterdata.show_code") if new else None,
+        actions=(*switches(TaxCode), removal(TaxCode, service.delete_code)) if new else (),
     )
     purpose = _("A tax code is what your bookkeeping calls a tax; each tax rate has one.")
     return listing.answer(
@@ -106,7 +109,7 @@ def delete_code(id: int) -> ResponseReturnValue:
 # Rates
 
 
-@bp.get("/tax-rates/")
+@list_at(bp, "/tax-rates/")
 def tax_rates() -> ResponseReturnValue:
     names, today = dict(by_name(rates.countries())), datetime.now(get_timezone()).date()
     places = {code: place for place, code in enumerate(names)}
@@ -121,6 +124,7 @@ def tax_rates() -> ResponseReturnValue:
         address_of("masterdata.show_rate") if may_change else None,
         [joinedload(TaxRate.tax_code)],
         _rate_filters(names, today),
+        (removal(TaxRate, rates.delete_rate),) if may_change else (),
     )
     known = _("Without rates no tax is computed. Kontor knows those of the EU.")
     take_over = url_for("masterdata.eu") if may_change else None

@@ -10,6 +10,7 @@ from flask import Blueprint, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 from flask_login import current_user
 from htmx_flask import request
 
@@ -18,7 +19,8 @@ from portal.csv_files import Table
 from portal.extensions import db
 from portal.held import listing as held
 from portal.imports import ImportForm, Planned, UploadForm
-from portal.listings.listing import Listing
+from portal.listings.actions import MOST_RECORDS, Action
+from portal.listings.listing import Listing, list_at
 from portal.lists import LONGEST_SEARCH, SMALL_ID, View
 from portal.masterdata import articles
 from portal.platforms import assignment_files, assignments
@@ -36,7 +38,7 @@ imports.accept_files(bp, "upload")
 FIELDS = {"number": _l("Article number")}
 
 
-@bp.get("")
+@list_at(bp, "")
 def index(id: int) -> ResponseReturnValue:
     """The assignments, and a form for one more; ?sku= is one that asks for an article."""
     platform = _platform(id)
@@ -180,6 +182,9 @@ def _listing(platform: Platform, form: AssignmentForm) -> tuple[Listing, dict[st
         lambda window: assignments.rows(id, wanted, window),
         view.sort.key_of,
         lambda: assignments.count(id, wanted),
+        actions=(_removal(platform),) if current_user.may(Role.ADMIN) else (),
+        id_of=lambda row: row.sku,
+        parse_id=one_line,
     )
     needless = _(
         "A SKU that is one of your article numbers needs no assignment, if the settings of document creation say so. "
@@ -195,6 +200,15 @@ def _listing(platform: Platform, form: AssignmentForm) -> tuple[Listing, dict[st
         "no_match": _("No SKU matches"),
         "nothing": nothing,
     }
+
+
+def _removal(platform: Platform) -> Action:
+    def remove(skus: Sequence[str]) -> str:
+        gone = sum(assignments.remove(platform, sku) for sku in skus)
+        return ngettext("%(num)s assignment is removed.", "%(num)s assignments are removed.", gone)
+
+    caution = _l("Orders with these SKUs are held from now on, unless one is an article number.")
+    return Action("remove", _l("Remove"), "trash", MOST_RECORDS, caution, remove, asks=True)
 
 
 def _missing_page(platform: Platform, form: AssignmentForm) -> str:

@@ -18,7 +18,7 @@ def _reference(platform: Platform) -> Markup:
 
 COLUMNS = (
     Column("number", _l("Number"), lambda platform: platform.number, sort="number", classes="num", fixed=True),
-    Column("name", _l("Name"), lambda platform: platform.name, heads=True),
+    Column("name", _l("Name"), lambda platform: platform.name, sort="name", heads=True),
     Column("marketplaces", _l("Marketplaces"), lambda platform: platform.marketplaces),
     Column(
         "connection",

@@ -19,13 +19,14 @@ from portal.credentials.models import Credential
 from portal.errors import Refused, Unavailable
 from portal.extensions import db
 from portal.listings.actions import area_actions
-from portal.listings.listing import Listing
-from portal.lists import SMALL_ID, View
-from portal.platforms import creation, importing, listing, service
+from portal.listings.listing import list_at
+from portal.listings.records import records
+from portal.lists import SMALL_ID, Filter, Sort
+from portal.platforms import creation, importing, service
 from portal.platforms.columns import COLUMNS
 from portal.platforms.forms import DisconnectForm, PlatformForm
 from portal.platforms.models import Connection, Platform
-from portal.presentation import address_of
+from portal.presentation import address_of, word_of
 from portal.setup.service import SETUP_CHANGED, guide_of, platform_of
 from portal.tenants.access import require, require_user
 from portal.tenants.forms import ConfirmForm
@@ -55,34 +56,39 @@ RETURNS = {
 }
 
 
-@bp.get("/")
+@list_at(bp, "/")
 def index() -> ResponseReturnValue:
-    return _listing().answer(
-        "platforms/index.html",
-        "platforms/_table.html",
-        has_credential=db.session.scalar(select(Credential.id).limit(1)) is not None,
-    )
-
-
-@bp.post("/selection")
-def act() -> ResponseReturnValue:
-    """On to the area actions, with the ticked platforms or with all."""
-    return _listing().act()
-
-
-def _listing() -> Listing:
-    opens = address_of("platforms.show")
-    return Listing(
+    connections = {each.value: word_of(each) for each in Connection}
+    listing = records(
         _("Platforms"),
-        View.of_request("platforms.index", lambda values: (listing.BY_NUMBER,)),
+        "platforms.index",
+        Platform,
         COLUMNS,
-        listing.rows,
-        lambda platform: (platform.number,),
-        listing.count,
-        lambda platform: opens(platform.id),
-        (area_actions("platforms"),),
-        "platforms.act",
+        (Sort("number", (Platform.number,)), Sort("name", (Platform.name, Platform.id))),
+        (Platform.name, Platform.reference),
+        address_of("platforms.show"),
+        filters=(Filter.among("connection", _l("Connection"), connections, lambda c: Platform.connection == c),),
+        actions=(area_actions("platforms"),),
     )
+    has_credential = db.session.scalar(select(Credential.id).limit(1)) is not None
+    return listing.answer(
+        "platforms/index.html",
+        "listings/_plain.html",
+        has_credential=has_credential,
+        no_match=_("No platform matches"),
+        nothing=_no_platform(has_credential, current_user.may(Role.ADMIN)),
+    )
+
+
+def _no_platform(has_credential: bool, may_make: bool) -> tuple[str, str, str | None, str, str]:
+    """What is said where there is no platform: one needs a credential first."""
+    if has_credential:
+        what = _("A platform is a marketplace account whose orders come here, for instance your account at Amazon.")
+        to, label, symbol = url_for("platforms.new"), _("New platform"), "building-store"
+    else:
+        what = _("A platform is reached through a cloud. Enter the access to it first.")
+        to, label, symbol = url_for("credentials.new"), _("New credential"), "key"
+    return _("No platform yet"), what, to if may_make else None, label, symbol
 
 
 @bp.get("/new")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, flash, redirect, render_template, url_for
@@ -11,14 +11,15 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from flask_login import current_user
+from htmx_flask import request
 
 from portal.documents import detail
 from portal.documents.models import Document
 from portal.documents.page import document_page
 from portal.extensions import db
 from portal.http import not_found
-from portal.listings.actions import Action
-from portal.listings.listing import Listing
+from portal.listings.actions import Action, removal
+from portal.listings.listing import Listing, list_at
 from portal.listings.records import records
 from portal.lists import ID, SMALL_ID, Filter, Sort, View, one_of, parse_id
 from portal.presentation import address_of
@@ -65,24 +66,15 @@ REPORT_AGAIN = Action(
 )
 
 
-@bp.get("/")
+@list_at(bp, "/")
 def index() -> ResponseReturnValue:
-    return _listing().answer("shipments/index.html", "shipments/_table.html", states=STATES)
-
-
-@bp.post("/selection")
-def act() -> ResponseReturnValue:
-    """Report the ticked parcels again, or all that match and failed."""
-    return _listing({MessageState.FAILED}).act()
-
-
-def _listing(of: Collection[MessageState] = tuple(MessageState)) -> Listing:
-    """The list, of messages in these states."""
+    """The list; where all that match are to be reported again, of those that failed."""
+    of = {MessageState.FAILED} if request.form.get("action") == REPORT_AGAIN.name else set(MessageState)
     view = View.of_request("shipments.index", lambda values: (listing.FAILED_FIRST,), FILTERS)
     states = [state for state in of if view.get("state") in (None, state)]
     found = listing.looked_up(view.get("q") or "", view.get("actions"))
     opens = address_of("documents.show")
-    return Listing(
+    listing_ = Listing(
         _("Parcels"),
         view,
         COLUMNS,
@@ -91,8 +83,8 @@ def _listing(of: Collection[MessageState] = tuple(MessageState)) -> Listing:
         lambda: listing.count(states, found),
         lambda row: opens(row.document_id),
         (REPORT_AGAIN,),
-        "shipments.act",
     )
+    return listing_.answer("shipments/index.html", "shipments/_table.html", states=STATES)
 
 
 @bp.post(f"/documents/{ID}")
@@ -144,7 +136,7 @@ def retry(id: int) -> ResponseReturnValue:
     return document_page(_document(shipment.document_id), retry=(shipment.id, form)), 422
 
 
-@bp.get("/carriers")
+@list_at(bp, "/carriers")
 def list_carriers() -> ResponseReturnValue:
     new = url_for("shipments.new_carrier") if current_user.may(Role.ADMIN) else None
     listing_ = records(
@@ -155,6 +147,7 @@ def list_carriers() -> ResponseReturnValue:
         (Sort("name", (Carrier.name,)), Sort("code", (Carrier.marketplace_code, Carrier.id))),
         (Carrier.name, Carrier.marketplace_code),
         address_of("shipments.edit_carrier") if new else None,
+        actions=(removal(Carrier, carriers.delete_carrier),) if new else (),
     )
     needed = _("A parcel needs a carrier that the marketplace knows.")
     return listing_.answer(

@@ -126,7 +126,7 @@
 
   // A form that is on its way is not sent twice.
   document.addEventListener("submit", (event) => {
-    if (event.target.target === "_blank" || event.target.hasAttribute("hx-post") || event.target.method === "get") return;
+    if (event.target.target === "_blank" || event.submitter?.hasAttribute("data-stays") || event.target.hasAttribute("hx-post") || event.target.method === "get") return;
     setTimeout(() => event.target.querySelectorAll("button[type=submit]").forEach((button) => { button.disabled = true; }));
   });
   window.addEventListener("pageshow", (event) => {

@@ -8,8 +8,10 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_login import current_user, login_required
 
+from portal.errors import Refused
 from portal.extensions import db
-from portal.listings.listing import Listing
+from portal.listings.actions import removal
+from portal.listings.listing import Listing, list_at
 from portal.listings.records import records
 from portal.lists import SMALL_ID, Filter, Sort
 from portal.scope import tenant
@@ -22,7 +24,7 @@ from portal.tenants.user_columns import columns
 from portal.typed import choices
 
 
-@bp.get("/settings/users")
+@list_at(bp, "/settings/users")
 @login_required
 def users() -> ResponseReturnValue:
     require(Role.ADMIN)
@@ -71,7 +73,7 @@ def new_link(id: int) -> ResponseReturnValue:
 @login_required
 def remove(id: int) -> ResponseReturnValue:
     user = _other_user(id)
-    service.remove_user(user)
+    _remove(user)
     flash(_("%(name)s is removed.", name=user.name))
     return redirect(url_for("tenants.users"))
 
@@ -116,6 +118,7 @@ def _listing() -> Listing:
         (Sort("name", (User.name, User.id)), Sort("email", (User.email, User.id))),
         (User.name, User.email),
         filters=(Filter.among("role", _l("Role"), ROLES, lambda role: User.role == role),),
+        actions=(removal(User, _remove),),
     )
 
 
@@ -132,6 +135,14 @@ def _other_user(id: int) -> User:
     if not current_user.may(user.role):
         abort(403, _("Only an operator changes an operator."))
     return user
+
+
+def _remove(user: User) -> None:
+    if user.id == current_user.id:
+        raise Refused(_("You cannot remove yourself."))
+    if not current_user.may(user.role):
+        raise Refused(_("Only an operator changes an operator."))
+    service.remove_user(user)
 
 
 def _grantable() -> list[Role]:

@@ -284,7 +284,7 @@ class TestRunning:
         known = "The platform is not known to the cloud yet."
         assert f"Its last run ended with errors: “{known}" in page.words
         assert "Locked" in desk.open("/tasks/").rows[0]
-        assert "The task is locked" in desk.do(f"/tasks/{task.id}/runs").words and len(runs(desk)) == 1
+        assert "is locked. Unlock it first." in desk.do(f"/tasks/{task.id}/runs").words and len(runs(desk)) == 1
         badge = next(link for link in desk.open("/").all("a") if link.attributes.get("href") == "/tasks/")
         assert "1" in badge.words
         desk.do(f"/tasks/{task.id}/unlocking")
@@ -310,7 +310,7 @@ class TestRunning:
             db.session.scalars(select(TaskRun)).one().state = RunState.RUNNING
             db.session.commit()
         assert "running already" in desk.do(f"/tasks/{task.id}/runs").words
-        assert "The task is running" in desk.do(f"/tasks/{task.id}/removal").words
+        assert "is running. Remove it" in desk.do(f"/tasks/{task.id}/removal").words
         work(desk)
         assert "is removed" in desk.do(f"/tasks/{task.id}/removal").words
         assert not runs(desk)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import re
 import zipfile
@@ -14,7 +15,9 @@ from flask.testing import FlaskClient
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
+from portal.listings.listing import ACT
 from tests.isolation.marked import Marked, everything
+from tests.reading import read
 
 # Whose id a parameter is, by the segment of the address before it and its name. An address with another
 # parameter fails the walk until it is named here.
@@ -219,15 +222,54 @@ EXPORTED = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("address", "table"), [("/held/selection", "held_order"), ("/shipments/selection", "shipment")]
-)
-@pytest.mark.parametrize("how", [{}, {"all": "1", "seen": "1"}])
-def test_no_action_on_rows_touches_a_neighbours(owner, browser, first, address, table, how):
+@pytest.mark.parametrize("address", ["/held/selection", "/shipments/selection"])
+def test_no_action_on_all_rows_touches_a_neighbours(owner, browser, first, address):
     before = everything(owner, first)
-    answer = browser.post(address, data={"action": "retry", "id": [str(first.id(table))], **how})
+    answer = browser.post(address, data={"action": "retry", "all": "1", "seen": "1"})
     assert answer.status_code == 302
     assert everything(owner, first) == before
+
+
+def lists(app: Flask) -> Iterator[Rule]:
+    """Where what is to be done with rows of a list is sent: below the list."""
+    return (rule for rule, method in calls(app) if method == "POST" and rule.endpoint.endswith(ACT))
+
+
+def test_no_action_on_ticked_rows_touches_a_neighbours(app, owner, browser, client_of, first):
+    before, tried = everything(owner, first), set()
+    for rule in lists(app):
+        if not rule.arguments:  # else the list itself is not found
+            ids, actions = offered(client_of(first.merchant), rule, first)
+            for action in actions - {"csv", "xlsx"}:
+                answer = browser.post(rule.rule, data={"action": action, "id": ids, "seen": "1"})
+                assert answer.status_code == 302, f"{action} at {rule.rule}"
+                tried.add(action)
+    assert tried >= {"area", "off", "remove", "retry", "run", "test"}
+    assert everything(owner, first) == before
+
+
+def test_of_every_list_rows_are_ticked_and_taken_along_but_no_neighbours(app, client_of, first, second):
+    empty = set()
+    for rule in lists(app):
+        path = path_of(rule, second)
+        ids, _actions = offered(client_of(second.merchant), rule, second)
+        theirs, _actions = offered(client_of(first.merchant), rule, first)
+        if not ids:
+            empty.add(rule.rule)
+            continue
+        answer = client_of(second.merchant).post(path, data={"action": "csv", "id": [*theirs, *ids]})
+        assert answer.status_code == 200, rule.rule
+        assert len(list(csv.reader(io.StringIO(answer.text)))) == 1 + len(ids), rule.rule
+        assert first.mark not in answer.text
+    assert empty == {"/addresses/doubles/selection"}
+
+
+def offered(browser: FlaskClient, rule: Rule, marked: Marked) -> tuple[list[str], set[str]]:
+    """What may be ticked in a list, and what it offers to do with that."""
+    path = path_of(rule, marked).removesuffix("/selection")
+    page = read(browser.get(path, follow_redirects=True).text)
+    ids = [box.attributes["value"] for box in page.all("input", form="selection", name="id")]
+    return ids, {button.attributes["value"] for button in page.all("button", name="action")}
 
 
 @pytest.mark.parametrize("address", EXPORTED)

@@ -172,6 +172,21 @@ def test_a_small_list_is_searched_and_sorted(desk):
     assert "Nothing matches" in page.words and page.link("Clear all") == "/shipments/carriers"
 
 
+def test_platforms_and_credentials_are_searched(desk):
+    desk.platform("Amazon DE")
+    desk.platform("Zweitkonto", None)
+
+    def shown(path, **query):
+        return [row[1] if path == "/platforms/" else row[0] for row in desk.open(path, **query).rows]
+
+    assert shown("/platforms/", q="KONTO") == ["Zweitkonto"] and shown("/platforms/", q="100%") == []
+    assert shown("/platforms/", sort="-name") == ["Zweitkonto", "Amazon DE"]
+    assert shown("/platforms/", connection="revoked") == []
+    assert shown("/platforms/", connection="not_authenticated") == ["Amazon DE", "Zweitkonto"]
+    (name,) = shown("/credentials/")
+    assert shown("/credentials/", q=desk.merchant.client_id) == [name] and shown("/credentials/", q="_%") == []
+
+
 def test_lists_are_narrowed_and_walked_by_their_keys_in_every_order(desk, monkeypatch):
     found = a_merchant_with_something_everywhere(desk)
     for path, (sorts, narrowed) in NARROWED.items():
