@@ -127,6 +127,18 @@ class TestSwitches:
         assert "1 is switched on." in tick(desk, ARTICLES, "on", "A-2").words
         assert [row[-1] for row in desk.open(ARTICLES).rows] == ["Off", "On", "Off"]
 
+    def test_all_that_match_are_offered_where_they_are_more_than_the_page(self, desk, found):
+        assert "all that match" not in desk.open(ARTICLES).words
+        with desk.inside():
+            articles.write([Wares(f"B-{n:03}", "Lamp") for n in range(120)])
+            db.session.commit()
+        assert "Switch off: all that match" in desk.open(ARTICLES).words
+        page = desk.send(f"{ARTICLES}selection?q=B-", 200, action="off", all="1")
+        assert "120 rows match. Those that are so already stay as they are." in page.words
+        form = page.one("form", class_="card")
+        assert "120 are switched off." in desk.do(form.attributes["action"], **form.fields).words
+        assert {row[-1] for row in desk.open(ARTICLES, q="A-").rows} == {"On"}
+
     def test_a_task_starts_by_itself_from_then_on_or_no_more(self, desk, found):
         tick(desk, TASKS, "on", "Noon")
         assert rows(desk, Task)["Noon"].next_at > datetime.now(UTC)
