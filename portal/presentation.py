@@ -204,6 +204,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.filters.update(
         ago=ago,
         moment=moment,
+        weekday=weekday,
         duration=duration,
         day=day,
         money=money,
@@ -288,6 +289,11 @@ def ago(at: datetime | None) -> Markup:
 def moment(at: datetime | None) -> str:
     """The exact time in the tenant's zone."""
     return _moment(at, reader().zone, reader().language) if at is not None else "–"
+
+
+def weekday(at: datetime) -> str:
+    """The day of the week in the tenant's zone, in short."""
+    return dates.format_datetime(at, "ccc", reader().zone, reader().language)
 
 
 def duration(lasted: timedelta | None) -> str:

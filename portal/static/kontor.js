@@ -105,9 +105,12 @@
   // A menu closes by a click beside it and with Escape; while one is open, its list is not exchanged by itself.
   const menus = () => document.querySelectorAll("details.dropdown[open]");
   document.addEventListener("click", (event) => menus().forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; }));
-  document.addEventListener("keydown", (event) => {
+  // Before Bootstrap sees the key: it looks for a button of its own beside each menu, and fails.
+  window.addEventListener("keydown", (event) => {
+    if (!["Escape", "ArrowUp", "ArrowDown"].includes(event.key)) return;
+    if (event.target.closest?.("details.dropdown")) event.stopPropagation();
     if (event.key === "Escape") menus().forEach((menu) => { menu.open = false; menu.querySelector("summary").focus(); });
-  });
+  }, true);
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (event.detail.elt.id === "list" && event.detail.elt.querySelector("details[open], [name=id]:checked")) event.preventDefault();
   });

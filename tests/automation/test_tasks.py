@@ -210,6 +210,8 @@ class TestForm:
     def test_the_next_five_starts_show_as_it_is_typed(self, desk):
         page = desk.open("/tasks/starts", kind="daily", times="8:00, 9:00")
         assert len(page.all("li")) == 5 and "8:00" in page.words and "9:00" in page.words
+        page = desk.open("/tasks/starts", kind="weekly", times="8:00", weekdays="0")
+        assert [start.words[:3] for start in page.all("li")] == ["Mon"] * 5
         assert not desk.open("/tasks/starts", kind="daily", times="8").all("li")
         assert "a person starts it" in desk.open("/tasks/starts", kind="manual").words
 
