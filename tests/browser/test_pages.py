@@ -347,6 +347,14 @@ def test_columns_are_chosen_by_keyboard_and_rows_are_ticked(
     expect(page.get_by_role("columnheader", name="Cause")).to_be_visible()
 
 
+def test_a_list_is_sorted_on_a_phone(installation: Installation, page: Page, ids: dict[str, str]) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{installation.url}/shipments/carriers")
+    page.get_by_role("table").get_by_role("link", name="Name", exact=True).click()
+    expect(page).to_have_url(re.compile(r"\?sort=-name$"))
+    expect(page.get_by_role("table").get_by_role("link").nth(2)).to_have_text("UPS")
+
+
 def test_a_list_is_asked_once_for_each_way_it_is_narrowed(
     installation: Installation, page: Page, ids: dict[str, str]
 ) -> None:
