@@ -27,7 +27,9 @@ from portal.lists import Query, Sort, Window, is_among
 # Two looks into an index each: some thousandths of a second for all of them.
 MOST_LOOKED_AT = 400
 
-# Of each address that a search means so many newer ones are looked at, for each way of being alike; more of few.
+# A search means so many addresses by each of number, name and surname. Of each so many newer ones are looked at, for
+# each way of being alike; more of few.
+MOST_MEANT = 100
 MOST_ALIKE = 10
 
 NEWEST = Sort("number", (Address.number,), descending=True)
@@ -56,7 +58,7 @@ class Found:
 
 def find(term: str) -> Found:
     """What a search for the beginning of a number, a name or a surname considers."""
-    meant, cut = listing.find(term)
+    meant, cut = listing.find(term, MOST_MEANT)
     most = max(MOST_ALIKE, MOST_LOOKED_AT // max(len(meant), 1))
     alike = [_alike(meant, key, most) for key in ("place_key", "email_key")]
     newer = db.session.execute(union_all(*alike)).all()
