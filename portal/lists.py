@@ -15,6 +15,7 @@ from datetime import date, datetime
 from typing import Any, Self
 
 from flask import request, url_for
+from flask_babel import format_date
 from sqlalchemy import BigInteger, ColumnElement, Select, any_, func, literal, literal_column, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import InstrumentedAttribute
@@ -73,7 +74,9 @@ class Sort:
 class Filter:
     """A condition a person may set. `parse` returns None for what is no value; `show` words it for the chip.
 
-    `options` are the values to choose among, with their words; `keeps` says which rows a value leaves.
+    `options` are the values to choose among, with their words; of a `day` the browser offers a calendar. Where one of
+    the options always holds, `present` is the one that does. What offers nothing is set by links to the list, and
+    stays when another filter is set if it `lasts`. `keeps` says which rows a value leaves.
     """
 
     name: str
@@ -82,14 +85,27 @@ class Filter:
     show: Callable[[Any], str] = str
     options: Mapping[Any, Any] = field(default_factory=dict)
     keeps: Callable[[Any], ColumnElement[bool]] | None = None
+    day: bool = False
+    present: Any = None
+    lasts: bool = True
 
     @classmethod
     def among(
-        cls, name: str, label: str, options: Mapping[Any, Any], keeps: Callable[[Any], ColumnElement[bool]]
+        cls,
+        name: str,
+        label: str,
+        options: Mapping[Any, Any],
+        keeps: Callable[[Any], ColumnElement[bool]] | None = None,
+        present: Any = None,
     ) -> Self:
         """A filter that has just these values."""
         written = {str(value): value for value in options}
-        return cls(name, label, written.get, lambda value: str(options[value]), options, keeps)
+        return cls(name, label, written.get, lambda value: str(options[value]), options, keeps=keeps, present=present)
+
+    @classmethod
+    def of_day(cls, name: str, label: str, keeps: Callable[[date], ColumnElement[bool]] | None = None) -> Self:
+        """A filter by a day, as the browser's date field sends it."""
+        return cls(name, label, parse_day, format_date, keeps=keeps, day=True)
 
 
 @dataclass(frozen=True)
@@ -305,6 +321,15 @@ def parse_id(typed: str) -> int | None:
     """A row's id in an address, None for what is none."""
     id = int(typed) if typed.isdecimal() and typed.isascii() and len(typed) < 20 else None
     return id if id is not None and id <= BIGGEST_INT else None
+
+
+def parse_day(typed: str) -> date | None:
+    """A day as the browser's date field sends it, None for anything else or what no order can bear."""
+    try:
+        day = date.fromisoformat(typed)
+    except ValueError:
+        return None
+    return day if 1990 <= day.year <= 2200 else None
 
 
 def one_of(values: Container[str]) -> Callable[[str], str | None]:

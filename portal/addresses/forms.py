@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from flask_babel import format_date
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from wtforms import (
@@ -24,7 +23,6 @@ from portal.addresses.models import Address, AddressStatus, Purpose
 from portal.addresses.models import NumberRange as Range
 from portal.addresses.numbers import FIRST_OF_YEAR, MOST_DIGITS, Numbering, largest, places_of_year
 from portal.addresses.service import LONGEST_NAME, LONGEST_PREFIX
-from portal.documents.forms import parse_day
 from portal.lists import LONGEST_SEARCH, Filter
 from portal.masterdata.models import PaymentTerms
 from portal.masterdata.service import offered
@@ -149,15 +147,13 @@ def form_of(number_range: Range) -> type[RangeForm]:
 
 
 def ledger_filters(years: Sequence[int | None]) -> tuple[Filter, ...]:
-    """The filters of a range's ledger; `years` are those there are, None for numbers that know no year."""
-    offered = {in_url(year): year for year in years}
+    """The filters of a range's ledger; `years` are those there are, the default first, None for no year."""
+    offered = {in_url(year): say_year(year) for year in years}
     return (
         Filter("q", _l("Search"), str),
-        Filter(
-            "year", _l("Year"), lambda text: text if text in offered else None, lambda text: say_year(offered[text])
-        ),
-        Filter("since", _l("From"), parse_day, format_date),
-        Filter("until", _l("To"), parse_day, format_date),
+        Filter.among("year", _l("Year"), offered, present=in_url(years[0])),
+        Filter.of_day("since", _l("From")),
+        Filter.of_day("until", _l("To")),
     )
 
 

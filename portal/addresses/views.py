@@ -16,7 +16,7 @@ from sqlalchemy.orm import joinedload, selectinload
 from portal.addresses import checking, documents, ledger, ledger_columns, listing, range_columns, returning, service
 from portal.addresses.blueprint import bp
 from portal.addresses.columns import COLUMNS
-from portal.addresses.forms import PURPOSES, RangeForm, StatusForm, form_of, in_url, ledger_filters, say_year
+from portal.addresses.forms import PURPOSES, RangeForm, StatusForm, form_of, in_url, ledger_filters
 from portal.addresses.models import Address, AddressStatus, NumberRange, Purpose
 from portal.documents.trial import try_out_all
 from portal.extensions import db
@@ -247,7 +247,7 @@ def update_numbers(id: int) -> ResponseReturnValue:
 
 @list_at(bp, f"/numbers/{SMALL_ID}/ledger")
 def show_ledger(id: int) -> ResponseReturnValue:
-    number_range, view, wanted, years = _ledger(id)
+    number_range, view, wanted = _ledger(id)
     opens = address_of("addresses.show" if number_range.purpose == Purpose.ADDRESS else "documents.show")
     listing_ = Listing(
         _("Number ledger of “%(name)s”", name=number_range.name),
@@ -263,14 +263,13 @@ def show_ledger(id: int) -> ResponseReturnValue:
         "addresses/ledger.html",
         "addresses/_ledger.html",
         range=number_range,
-        years={in_url(year): say_year(year) for year in years},
-        year=in_url(wanted.series.year),
+        hint=_("A number"),
     )
 
 
 @bp.get(f"/numbers/{SMALL_ID}/ledger/check")
 def check_ledger(id: int) -> ResponseReturnValue:
-    number_range, view, wanted, _years = _ledger(id)
+    number_range, view, wanted = _ledger(id)
     numbering = ledger.numbering_of(number_range, wanted.series.year)
     return render_template(
         "addresses/check.html",
@@ -282,8 +281,8 @@ def check_ledger(id: int) -> ResponseReturnValue:
     )
 
 
-def _ledger(id: int) -> tuple[NumberRange, View, ledger.Wanted, list[int | None]]:
-    """A range, and which of its numbers the URL asks for; the years there are, the default first."""
+def _ledger(id: int) -> tuple[NumberRange, View, ledger.Wanted]:
+    """A range, and which of its numbers the URL asks for."""
     number_range: NumberRange = db.get_or_404(NumberRange, id)
     years = ledger.years(number_range)
     view = View.of_request("addresses.show_ledger", lambda values: (ledger.BY_NUMBER,), ledger_filters(years), id=id)
@@ -297,4 +296,4 @@ def _ledger(id: int) -> tuple[NumberRange, View, ledger.Wanted, list[int | None]
         view.get("since"),
         view.get("until"),
     )
-    return number_range, view, wanted, years
+    return number_range, view, wanted

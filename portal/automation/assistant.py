@@ -11,6 +11,8 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from flask_login import current_user
+from sqlalchemy import ColumnElement
+from sqlalchemy.orm import joinedload
 
 from portal.automation import actions, history, listing, made
 from portal.automation.action_columns import of_runs, of_schemas
@@ -20,9 +22,9 @@ from portal.automation.models import IN_FLIGHT, ActionRun, RunState, Schema
 from portal.automation.registry import AREAS
 from portal.extensions import db
 from portal.listings.actions import MOST_RECORDS, Action, on_each, removal
-from portal.listings.listing import Listing, list_at
-from portal.listings.records import records
-from portal.lists import ID, SMALL_ID, Filter, Sort, View, one_of
+from portal.listings.listing import list_at
+from portal.listings.records import numbered, records
+from portal.lists import ID, SMALL_ID, Filter, Sort
 from portal.presentation import address_of
 from portal.tenants.access import require, require_user
 from portal.tenants.models import Role
@@ -57,29 +59,27 @@ class Chosen:
 
 @list_at(bp, "/")
 def index() -> ResponseReturnValue:
-    filters = (
-        Filter("area", _l("Area"), one_of(AREAS), lambda name: AREAS[name].label),
-        Filter("state", _l("State"), one_of(STATES), lambda state: STATES[state]),
-    )
-    view = View.of_request("actions.index", lambda values: (listing.NEWEST_ACTIONS,), filters)
-    area, state = view.get("area"), RunState(view.get("state")) if view.get("state") else None
-    opens = address_of("actions.show")
-    listing_ = Listing(
+    areas = {name: area.label for name, area in AREAS.items()}
+    listing_ = records(
         _("Area actions"),
-        view,
+        "actions.index",
+        ActionRun,
         of_runs(_which),
-        lambda window: listing.action_rows(area, state, window),
-        lambda run: (run.id,),
-        lambda: listing.count_actions(area, state),
-        lambda run: opens(run.id),
+        (listing.NEWEST_ACTIONS,),
+        (),
+        address_of("actions.show"),
+        [joinedload(ActionRun.schema)],
+        (
+            numbered(_l("Number, or name of the schema"), ActionRun.id, _of_schema),
+            Filter.among("area", _l("Area"), areas, lambda name: ActionRun.area == name),
+            Filter.among("state", _l("State"), STATES, lambda state: ActionRun.state == state),
+        ),
         (STOP,),
     )
     where = _("Platforms and documents have a button AREA ACTIONS: it does something with many of them at once.")
     return listing_.answer(
         "actions/index.html",
         "listings/_plain.html",
-        areas=AREAS,
-        states=STATES,
         follows=listing.is_moving,
         nothing=(_("No area actions yet"), where, url_for("platforms.index"), _("To the platforms"), "list-check"),
     )
@@ -261,6 +261,10 @@ def in_words(area: Area, scope: Scope) -> str:
         _("of platform %(number)s", number=scope.platform) if scope.platform is not None else "",
     ]
     return _("%(area)s: %(range)s", area=area.label, range=" ".join(filter(None, parts)) or _("all"))
+
+
+def _of_schema(typed: str) -> ColumnElement[bool]:
+    return ActionRun.schema.has(Schema.name.icontains(typed, autoescape=True))
 
 
 def _which(kept: Schema | ActionRun) -> str:

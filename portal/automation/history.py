@@ -4,20 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import Any, Self
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from flask_babel import lazy_gettext as _l
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import joinedload
 
-from portal.automation.models import ActionMessage, ActionRun, Ending, Severity, TaskRun
+from portal.automation.models import ActionMessage, ActionRun, Ending, TaskRun
 from portal.documents.listing import start_of
 from portal.extensions import db
-from portal.lists import Query, Sort, Window, count_up_to
+from portal.listings.records import numbered
+from portal.lists import Filter, Sort
+from portal.presentation import TASK_CAUSES
 
 NEWEST = Sort("newest", (TaskRun.queued_at, TaskRun.id), descending=True)
 OLDEST_MESSAGES = Sort("oldest", (ActionMessage.id,))
+
+ENDINGS = {
+    Ending.MOVING: _l("Under way"),
+    Ending.OK: _l("OK"),
+    Ending.WARNING: _l("Warning"),
+    Ending.ERROR: _l("Error"),
+}
 
 # How many runs the chart shows.
 CHARTED = 40
@@ -25,29 +34,6 @@ CHART_HEIGHT = 60.0
 BAR_STEP = 20.0
 # What is there at all is seen, however little it is beside the most.
 LEAST_BAR = 1.5
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """Which runs a list shows. Dates are days in the tenant's zone, both included."""
-
-    task_id: int | None = None
-    ending: Ending | None = None
-    cause: str | None = None
-    since: date | None = None
-    until: date | None = None
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Self:
-        """What the filters of the URL ask for."""
-        ending = values.get("outcome")
-        return cls(
-            values.get("task"),
-            Ending(ending) if ending else None,
-            values.get("cause"),
-            values.get("since"),
-            values.get("until"),
-        )
 
 
 @dataclass(frozen=True)
@@ -62,21 +48,22 @@ class Bar:
     run: TaskRun
 
 
-def rows(wanted: Wanted, window: Window, zone: ZoneInfo) -> Sequence[TaskRun]:
-    """The runs of one window."""
-    query = _these(select(TaskRun).options(joinedload(TaskRun.task)), wanted, zone)
-    found: Sequence[TaskRun] = db.session.scalars(window.on(query)).all()
-    return found
+def filters(tasks: Mapping[int, str], zone: ZoneInfo) -> tuple[Filter, ...]:
+    """The filters of the list of runs; `tasks` are the tenant's names, by id. Days are those of the zone."""
+    return (
+        numbered(_l("Run number"), TaskRun.id),
+        Filter.among("task", _l("Task"), tasks, lambda id: TaskRun.task_id == id),
+        Filter.among("outcome", _l("Outcome"), ENDINGS, lambda ending: TaskRun.ending == ending),
+        Filter.among("cause", _l("Started by"), TASK_CAUSES, lambda cause: TaskRun.cause == cause),
+        Filter.of_day("since", _l("From"), lambda day: TaskRun.queued_at >= start_of(day, zone)),
+        Filter.of_day("until", _l("To"), lambda day: TaskRun.queued_at < start_of(day + timedelta(days=1), zone)),
+    )
 
 
-def count(wanted: Wanted, zone: ZoneInfo) -> int | None:
-    return count_up_to(_these(select(TaskRun.id), wanted, zone))
-
-
-def charted(wanted: Wanted, zone: ZoneInfo) -> list[Bar]:
-    """The last of these runs that have ended, the newest on the right."""
-    query = _these(select(TaskRun).options(joinedload(TaskRun.task)), wanted, zone)
-    query = query.where(TaskRun.ended_at.is_not(None)).order_by(TaskRun.queued_at.desc(), TaskRun.id.desc())
+def charted(*conditions: ColumnElement[bool]) -> list[Bar]:
+    """The last runs that meet these and have ended, the newest on the right."""
+    query = select(TaskRun).options(joinedload(TaskRun.task)).where(TaskRun.ended_at.is_not(None), *conditions)
+    query = query.order_by(TaskRun.queued_at.desc(), TaskRun.id.desc())
     return chart(db.session.scalars(query.limit(CHARTED)).all()[::-1])
 
 
@@ -97,35 +84,5 @@ def lasted(run: TaskRun | ActionRun) -> timedelta | None:
     return run.ended_at - run.started_at if run.ended_at is not None and run.started_at is not None else None
 
 
-def message_rows(actions_id: int, severity: Severity | None, window: Window) -> Sequence[ActionMessage]:
-    """What a run of area actions has to say, in the order in which it was said."""
-    query = _messages(select(ActionMessage), actions_id, severity)
-    found: Sequence[ActionMessage] = db.session.scalars(window.on(query)).all()
-    return found
-
-
-def count_messages(actions_id: int, severity: Severity | None) -> int | None:
-    return count_up_to(_messages(select(ActionMessage.id), actions_id, severity))
-
-
 def _height(share: float) -> float:
     return max(CHART_HEIGHT * share, LEAST_BAR) if share else 0.0
-
-
-def _messages(query: Query, actions_id: int, severity: Severity | None) -> Query:
-    query = query.where(ActionMessage.action_run_id == actions_id)
-    return query if severity is None else query.where(ActionMessage.severity == severity)
-
-
-def _these(query: Query, wanted: Wanted, zone: ZoneInfo) -> Query:
-    if wanted.task_id is not None:
-        query = query.where(TaskRun.task_id == wanted.task_id)
-    if wanted.ending is not None:
-        query = query.where(TaskRun.ending == wanted.ending)
-    if wanted.cause is not None:
-        query = query.where(TaskRun.cause == wanted.cause)
-    if wanted.since is not None:
-        query = query.where(TaskRun.queued_at >= start_of(wanted.since, zone))
-    if wanted.until is not None:
-        query = query.where(TaskRun.queued_at < start_of(wanted.until + timedelta(days=1), zone))
-    return query

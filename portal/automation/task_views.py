@@ -123,7 +123,7 @@ def show(id: int) -> ResponseReturnValue:
         kinds=ACTION_KINDS,
         runs=tasks.runs_of(task),
         conditions=CONDITIONS,
-        bars=history.charted(history.Wanted(task.id), tasks.zone()),
+        bars=history.charted(TaskRun.task_id == task.id),
         lasted=history.lasted,
     )
 

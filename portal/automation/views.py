@@ -16,8 +16,9 @@ from portal.automation import listing
 from portal.automation.columns import columns
 from portal.automation.models import IN_FLIGHT, Run, RunState
 from portal.extensions import db
-from portal.listings.listing import Listing, list_at
-from portal.lists import ID, Filter, View, id_among, one_of
+from portal.listings.listing import list_at
+from portal.listings.records import numbered, records
+from portal.lists import ID, Filter
 from portal.platforms.models import Platform
 from portal.presentation import address_of
 from portal.setup.quiet import quiet_of
@@ -38,28 +39,24 @@ STATES = {
 @list_at(bp, "/")
 def index() -> ResponseReturnValue:
     platforms = dict(db.session.execute(select(Platform.id, Platform.name).order_by(Platform.number)).all())
-    filters = (
-        Filter("state", _l("State"), one_of(STATES), lambda s: STATES[s]),
-        Filter("platform", _l("Platform"), id_among(platforms), lambda id: platforms[id]),
-    )
-    view = View.of_request("jobs.index", lambda values: (listing.NEWEST,), filters)
-    state = RunState(view.get("state")) if view.get("state") else None
-    opens = address_of("jobs.show")
-    listing_ = Listing(
+    listing_ = records(
         _("Jobs"),
-        view,
+        "jobs.index",
+        Run,
         columns(platforms),
-        lambda window: listing.rows(state, view.get("platform"), window),
-        lambda run: (run.id,),
-        lambda: listing.count(state, view.get("platform")),
-        lambda run: opens(run.id),
+        (listing.NEWEST,),
+        (),
+        address_of("jobs.show"),
+        filters=(
+            numbered(_l("Number of the fetch"), Run.id),
+            Filter.among("state", _l("State"), STATES, lambda state: Run.state == state),
+            Filter.among("platform", _l("Platform"), platforms, lambda id: Run.platform_id == id),
+        ),
     )
     first = _("Every fetch of a platform's orders shows here, from the first on.")
     return listing_.answer(
         "jobs/index.html",
         "listings/_plain.html",
-        platforms=platforms,
-        states=STATES,
         follows=listing.is_moving,
         no_match=_("No fetch matches"),
         nothing=(_("No fetch yet"), first, url_for("platforms.index"), _("To the platforms"), "list-check"),

@@ -15,14 +15,14 @@ from htmx_flask import request
 from portal.automation import runs
 from portal.documents import asking, detail, listing
 from portal.documents.columns import columns
-from portal.documents.forms import FULFILMENT, STATES, filters, parse_order_id
+from portal.documents.forms import filters, parse_order_id
 from portal.documents.page import document_page, path_fragment
 from portal.http import not_found
 from portal.listings.actions import area_actions
 from portal.listings.listing import Listing, list_at
 from portal.lists import ID, View
 from portal.platforms.models import DocumentType
-from portal.presentation import DOCUMENT_TYPES, address_of
+from portal.presentation import address_of
 from portal.tenants.session import current_tenant
 
 bp = Blueprint("documents", __name__, url_prefix="/documents")
@@ -43,16 +43,14 @@ def index() -> ResponseReturnValue:
         "documents/_table.html",
         cut=cut,
         platforms=platforms,
-        types={type.value: DOCUMENT_TYPES[type] for type in types},
-        states=STATES,
-        fulfilment=FULFILMENT,
+        hint=_("Order, document, name, tracking number"),
     )
 
 
 def _listing(platforms: dict[int, str], types: Sequence[DocumentType]) -> tuple[Listing, bool]:
     """The list, and whether a search found more than it can show."""
     view = View.of_request(
-        "documents.index", lambda values: listing.sorts_of(listing.wanted_of(values)), filters(platforms)
+        "documents.index", lambda values: listing.sorts_of(listing.wanted_of(values)), filters(platforms, types)
     )
     wanted, zone = listing.wanted_of(view.values), ZoneInfo(current_tenant().time_zone)
     found = listing.looked_up(wanted, list(platforms))

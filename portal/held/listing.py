@@ -55,9 +55,9 @@ COLUMNS = (
     HeldOrder.retries,
 )
 FILTERS = (
-    Filter("q", _l("Order"), str),
-    Filter("cause", _l("Cause"), str, lambda cause: str(CAUSES.get(cause, cause))),
-    Filter("about", _l("About"), str),
+    Filter("q", _l("Order number of the marketplace"), str),
+    Filter.among("cause", _l("Cause"), CAUSES),
+    Filter("about", _l("About"), str, lasts=False),  # of one cause
 )
 
 

@@ -21,7 +21,7 @@ from portal.http import not_found
 from portal.listings.actions import Action, removal
 from portal.listings.listing import Listing, list_at
 from portal.listings.records import records
-from portal.lists import ID, SMALL_ID, Filter, Sort, View, one_of, parse_id
+from portal.lists import ID, SMALL_ID, Filter, Sort, View, parse_id
 from portal.presentation import address_of
 from portal.shipments import carriers, listing, service, tracking
 from portal.shipments.carrier_columns import COLUMNS as CARRIER_COLUMNS
@@ -45,7 +45,7 @@ STATES = {
 }
 FILTERS = (
     Filter("q", _l("Tracking number"), str),
-    Filter("state", _l("State"), one_of(set(MessageState)), lambda s: STATES[s]),
+    Filter.among("state", _l("State"), STATES),
     Filter("actions", _l("Area actions"), parse_id),
 )
 
@@ -84,7 +84,7 @@ def index() -> ResponseReturnValue:
         lambda row: opens(row.document_id),
         (REPORT_AGAIN,),
     )
-    return listing_.answer("shipments/index.html", "shipments/_table.html", states=STATES)
+    return listing_.answer("shipments/index.html", "shipments/_table.html")
 
 
 @bp.post(f"/documents/{ID}")

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import event, select
 
 from portal.addresses.models import Address, NumberRange, Purpose
-from portal.automation import services, tasks
+from portal.automation import runs, services, tasks
 from portal.automation.kinds import Planned
-from portal.automation.models import Schema, Service, Task
+from portal.automation.models import Schema, Service, Task, TaskRun
 from portal.automation.triggers import Trigger, TriggerKind
 from portal.documents.models import Document
 from portal.extensions import db
@@ -236,3 +236,32 @@ def test_a_page_of_many_costs_the_statements_of_a_page_of_few(desk):
         assert {path: cost(path) for path in paths} == few
     finally:
         event.remove(engine, "before_cursor_execute", note)
+
+
+def test_what_ran_is_found_by_its_number_and_by_whose_it_is(desk):
+    found = a_merchant_with_something_everywhere(desk)
+    desk.do("/tasks/selection", action="run", id=boxes_of(desk, "/tasks/", "Morning", "Noon"))
+    with desk.inside():
+        schema = db.session.scalars(select(Schema.id)).one()
+        started = [runs.start_fetch(db.session.get_one(Platform, found["platform"]), "schedule") for _ in range(2)]
+        fetches = sorted({run.id for run in started})
+        first, _ = db.session.scalars(select(TaskRun.id).order_by(TaskRun.id))
+        db.session.commit()
+    desk.do(f"/actions/schemas/{schema}/runs")
+    by_hand, of_schema = sorted(int(row[0]) for row in desk.open("/actions/").rows)
+
+    def numbers(path, **query):
+        return [int(row[0]) for row in desk.open(path, **query).rows]
+
+    assert numbers("/jobs/", q=str(fetches[0])) == [fetches[0]] and numbers("/jobs/", q="x") == []
+    assert numbers("/jobs/", state="queued") == fetches[::-1] and numbers("/jobs/", state="failed") == []
+    assert numbers("/actions/", q="EACH") == [of_schema] and numbers("/actions/", q=str(by_hand)) == [by_hand]
+    assert numbers("/actions/", area="documents") == []
+    assert numbers("/tasks/runs/", q=str(first)) == [first] and numbers("/tasks/runs/", cause="schedule") == []
+    assert numbers("/tasks/runs/", until="2001-01-01") == [] and len(numbers("/tasks/runs/", since="2001-01-01")) == 2
+
+
+def boxes_of(desk, path, *names):
+    """What the rows of these names are ticked by."""
+    boxes = desk.open(path).all("input", form="selection", name="id")
+    return [box.attributes["value"] for box in boxes if box.attributes["aria-label"].removeprefix("Select ") in names]
