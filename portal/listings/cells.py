@@ -11,11 +11,11 @@ from portal.listings.columns import Column
 
 # A row's address, from the row.
 Opens = Callable[[Any], str]
-# The box by which a row is ticked, from the row and its name; empty where it cannot be.
+# The box by which a row is ticked, from the row and its name.
 Ticks = Callable[[Any, str], str]
 
 
-def rows(shown: Sequence[Column], found: Iterable[Any], opens: Opens | None, ticks: Ticks | None) -> Markup:
+def rows(shown: Sequence[Column], found: Iterable[Any], opens: Opens | None, ticks: Ticks) -> Markup:
     """The `tr` of each row. What a column shows is escaped unless it is Markup."""
     cells = [(column.opening, column.shows, column.closing, column.heads) for column in shown]
     pieces: list[str] = []
@@ -28,10 +28,10 @@ def rows(shown: Sequence[Column], found: Iterable[Any], opens: Opens | None, tic
             text: str = value if type(value) is Markup else escape(value)
             add(opening)
             if heads:
-                if ticks:
-                    add(ticks(row, text))
+                box = ticks(row, text)
                 if url:
                     text = f'<a href="{url}">{text}</a>'
+                text = f'<div class="ticked">{box}<span>{text}</span></div>'
             add(text)
             add(closing)
         add("</tr>\n")
