@@ -22,6 +22,7 @@ from alembic import command
 from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import settings
 from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import text
 from werkzeug.serving import make_server
@@ -47,6 +48,10 @@ QUICK_HASHER, REAL_HASHER = PasswordHasher(time_cost=1, memory_cost=8, paralleli
 # of them compiles all modules and rewrites all assertions anew, which takes 8 s.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# How long an example takes says more of the machine than of us.
+settings.register_profile("kontor", deadline=None)
+settings.load_profile("kontor")
 
 # What takes longest begins first, so that no processor is idle in the end.
 LONGEST = ("tests/browser/", "tests/test_up.py", "tests/test_readme.py", "tests/exactly_once/")
