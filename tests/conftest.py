@@ -54,9 +54,9 @@ settings.register_profile("kontor", deadline=None)
 settings.load_profile("kontor")
 
 # What takes longest begins first, so that no processor is idle in the end.
-LONGEST = ("tests/browser/", "tests/test_up.py", "tests/test_readme.py", "tests/exactly_once/")
+LONGEST = ("tests/browser/", "tests/test_up.py", "tests/test_readme.py", "tests/cloud/api/", "tests/exactly_once/")
 # Folders whose tests share what is costly to start: one worker does them all.
-TOGETHER = ("tests/browser/",)
+TOGETHER = ("tests/browser/", "tests/cloud/api/", "tests/platforms/", "tests/sandbox/")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
