@@ -6,6 +6,7 @@ import gc
 import os
 import secrets
 import socket
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -16,20 +17,25 @@ from typing import Any
 
 import flask_migrate
 import pytest
+import sqlalchemy as sa
+from alembic import command
 from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import settings
 from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import text
 from werkzeug.serving import make_server
 
 from jobs.worker import GARBAGE_EVERY
 from portal import create_app
+from portal.config import sqlalchemy_url
 from portal.embedded import Embedded, Urls
 from portal.extensions import db
 from portal.masterdata import service as masterdata
 from portal.processes import settle
 from portal.scope import tenant
+from portal.servers import Postgres
 from portal.tenants import passwords
 from portal.tenants import service as tenants
 
@@ -38,8 +44,45 @@ NOTHING, SEED_RATES = (lambda: None), masterdata.seed_rates
 QUICK_HASHER, REAL_HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1), passwords.HASHER
 
 
+# The workers of xdist and the many processes of the tests share what is compiled, whatever the shell says: else each
+# of them compiles all modules and rewrites all assertions anew, which takes 8 s.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# How long an example takes says more of the machine than of us.
+settings.register_profile("kontor", deadline=None)
+settings.load_profile("kontor")
+
+# What takes longest begins first, so that no processor is idle in the end.
+LONGEST = ("tests/browser/", "tests/test_up.py", "tests/test_readme.py", "tests/cloud/api/", "tests/exactly_once/")
+# Folders whose tests share what is costly to start: one worker does them all.
+TOGETHER = ("tests/browser/", "tests/cloud/api/", "tests/platforms/", "tests/sandbox/")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--screenshots", metavar="DIR", help="Write a picture of every page here (tests/browser).")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        return next((place for place, path in enumerate(LONGEST) if item.nodeid.startswith(path)), len(LONGEST))
+
+    items.sort(key=place)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A module's tests are one worker's, so that what they share is made once; so are those of some folders."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByWhatIsShared(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            shared = (folder for folder in TOGETHER if nodeid.startswith(folder))
+            return next(shared, super()._split_scope(nodeid))
+
+    return ByWhatIsShared(config, log)
 
 
 def free_port() -> int:
@@ -108,6 +151,36 @@ def app(environment: dict[str, str]) -> Iterator[Flask]:
     gc.set_threshold(GARBAGE_EVERY, 20, 20)
     yield app
     with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def empty_database(app: Flask) -> Iterator[sa.Engine]:
+    """A database of its own with tables and no rows, as its owner."""
+    with tempfile.TemporaryDirectory(prefix="kontor-") as folder:
+        Path(folder).chmod(0o755)
+        with Embedded(Path(folder), durable=False, wanted=(Postgres,)) as urls:
+            owner = sa.create_engine(sqlalchemy_url(urls.database_owner), poolclass=sa.NullPool)
+            with app.app_context(), owner.begin() as connection:
+                config = app.extensions["migrate"].migrate.get_config()
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+            owner.kontor_url = sqlalchemy_url(urls.database)
+            yield owner
+            owner.dispose()
+
+
+@pytest.fixture
+def fresh(app: Flask, empty_database: sa.Engine) -> Iterator[Flask]:
+    """An installation that nobody has set up."""
+    with empty_database.begin() as connection:
+        names = ", ".join(name for name in db.metadata.tables)
+        connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+    installation = create_app(
+        {"TESTING": True, "WTF_CSRF_ENABLED": False, "SQLALCHEMY_DATABASE_URI": empty_database.kontor_url}
+    )
+    yield installation
+    with installation.app_context():
         db.engine.dispose()
 
 

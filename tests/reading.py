@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from html.parser import HTMLParser
 
 VOID = {"area", "br", "col", "hr", "img", "input", "link", "meta", "wbr"}
@@ -23,10 +24,9 @@ class Element:
 
     def all(self, tag: str, **attributes: str) -> list[Element]:
         """The elements of this tag inside, in order, that bear these attributes (`class_` names one of the classes)."""
-        found = []
-        for element in self._elements():
-            if element.tag == tag and all(element._bears(name, value) for name, value in attributes.items()):
-                found.append(element)
+        found = [element for element in self._elements if element.tag == tag]
+        for name, value in attributes.items():
+            found = [element for element in found if element._bears(name, value)]
         return found
 
     def one(self, tag: str, **attributes: str) -> Element:
@@ -85,11 +85,13 @@ class Element:
         held = self.attributes.get(name.rstrip("_").replace("_", "-"), None)
         return held is not None and (value in held.split() if name == "class_" else value == held)
 
+    @cached_property
     def _elements(self) -> list[Element]:
         found = []
         for element in self.inside:
             if isinstance(element, Element):
-                found += [element, *element._elements()]
+                found.append(element)
+                found += element._elements
         return found
 
     def _texts(self) -> list[str]:

@@ -246,12 +246,13 @@ def test_no_filter_or_order_in_the_url_breaks_a_list(browser):
         "role",
         "purpose",
     )
-    for path in browser.lists:
-        for value in HOSTILE_VALUES:
-            for query in (dict.fromkeys(names, value), {"q": value, "state": "to_ship"}):
-                answer = browser.get(path, query_string=query, headers=FRAGMENT)
-                assert answer.status_code == 200, (path, query)
-                assert "<script>alert" not in answer.text
+    asked = [(path, dict.fromkeys(names, value)) for path in browser.lists for value in HOSTILE_VALUES]
+    # What is to be shipped is searched in a way of its own; to the other lists that state is as hostile as the rest.
+    asked += [("/documents/", {"q": value, "state": "to_ship"}) for value in HOSTILE_VALUES]
+    for path, query in asked:
+        answer = browser.get(path, query_string=query, headers=FRAGMENT)
+        assert answer.status_code == 200, (path, query)
+        assert "<script>alert" not in answer.text
 
 
 def test_a_repeated_parameter_and_an_unknown_one_do_no_harm(browser):

@@ -4,14 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from portal.masterdata import service
-from tests.conftest import SEED_RATES
 from tests.desk import Desk
-
-
-@pytest.fixture(autouse=True)
-def _with_the_eus_rates(app, monkeypatch):
-    monkeypatch.setattr(service, "seed_rates", SEED_RATES)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from portal.masterdata import eu_rates, rates, service
 from portal.masterdata.countries import by_name
 from portal.masterdata.models import TaxClass, TaxCode, TaxRate, TaxSettings
 from portal.masterdata.periods import Rate, Step
+from tests.conftest import SEED_RATES
 
 SWISS = {
     "country": "",
@@ -26,6 +27,11 @@ SWISS = {
     "rate": "8,1",
 }
 HOME = {"home_country": "DE", "reverse_charge_code": "0", "export_code": "0", "collected_code": "0"}
+
+
+@pytest.fixture(autouse=True)
+def _with_the_eus_rates(app, monkeypatch):
+    monkeypatch.setattr(service, "seed_rates", SEED_RATES)
 
 
 def code_id(desk, code):

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
-from flask import Flask
 
-from portal import create_app
-from portal.config import sqlalchemy_url
-from portal.embedded import Embedded
-from portal.extensions import db
-from portal.servers import Postgres
 from portal.tenants.service import FIRST_RUN_LOCK
 from tests.patience import SECONDS, wait_until
 from tests.reading import read
@@ -32,36 +22,6 @@ FORM = {
 }
 
 
-@pytest.fixture(scope="module")
-def database(app: Flask) -> Iterator[sa.Engine]:
-    """A database of its own with tables and no rows, as its owner."""
-    with tempfile.TemporaryDirectory(prefix="kontor-") as folder:
-        Path(folder).chmod(0o755)
-        with Embedded(Path(folder), durable=False, wanted=(Postgres,)) as urls:
-            owner = sa.create_engine(sqlalchemy_url(urls.database_owner), poolclass=sa.NullPool)
-            with app.app_context(), owner.begin() as connection:
-                config = app.extensions["migrate"].migrate.get_config()
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
-            owner.kontor_url = sqlalchemy_url(urls.database)
-            yield owner
-            owner.dispose()
-
-
-@pytest.fixture
-def fresh(app: Flask, database: sa.Engine) -> Iterator[Flask]:
-    """An installation that nobody has set up."""
-    with database.begin() as connection:
-        names = ", ".join(name for name in db.metadata.tables)
-        connection.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
-    installation = create_app(
-        {"TESTING": True, "WTF_CSRF_ENABLED": False, "SQLALCHEMY_DATABASE_URI": database.kontor_url}
-    )
-    yield installation
-    with installation.app_context():
-        db.engine.dispose()
-
-
 def tenants(database: sa.Engine) -> int:
     with database.connect() as connection:
         return connection.scalar(sa.text("SELECT count(*) FROM tenant"))
@@ -75,13 +35,13 @@ def test_every_way_in_leads_to_the_first_run(fresh):
     assert page.fields["time_zone"] == "Europe/Berlin"
 
 
-def test_the_first_comer_is_operator_and_sees_the_clouds_secret_once(fresh, database):
+def test_the_first_comer_is_operator_and_sees_the_clouds_secret_once(fresh, empty_database):
     browser = fresh.test_client()
     answer = browser.post("/first-run", data=FORM)
     assert answer.status_code == 200
     secret = read(answer.text).one("span", class_="secret").words
     assert len(secret) >= 32
-    with database.connect() as connection:
+    with empty_database.connect() as connection:
         role, name = connection.execute(sa.text("SELECT role, tenant.name FROM app_user, tenant")).one()
         assert (role, name) == ("operator", "Häkelstube Ümläut")
         kept = connection.execute(sa.text("SELECT * FROM credential, cloud_account")).mappings().one()
@@ -92,9 +52,9 @@ def test_the_first_comer_is_operator_and_sees_the_clouds_secret_once(fresh, data
         assert secret not in answer.text
 
 
-def test_a_new_tenant_finds_what_it_needs(fresh, database):
+def test_a_new_tenant_finds_what_it_needs(fresh, empty_database):
     fresh.test_client().post("/first-run", data=FORM)
-    with database.connect() as connection:
+    with empty_database.connect() as connection:
         counts = {
             table: connection.scalar(sa.text(f"SELECT count(*) FROM {table}"))
             for table in ("number_range", "address_status", "carrier", "credential", "cloud_account")
@@ -103,15 +63,15 @@ def test_a_new_tenant_finds_what_it_needs(fresh, database):
     assert counts == {"number_range": 3, "address_status": 1, "credential": 1, "cloud_account": 1}
 
 
-def test_once_only(fresh, database):
+def test_once_only(fresh, empty_database):
     fresh.test_client().post("/first-run", data=FORM)
     second = fresh.test_client()
     assert second.get("/first-run").status_code == 404
     assert second.post("/first-run", data=FORM | {"customer_number": "2", "email": "b@example.com"}).status_code == 404
-    assert tenants(database) == 1
+    assert tenants(empty_database) == 1
 
 
-def test_of_two_at_once_one_sets_up(fresh, database):
+def test_of_two_at_once_one_sets_up(fresh, empty_database):
     """Both have passed the first look and wait for the lock, which is held until then."""
     answers = {}
 
@@ -120,7 +80,7 @@ def test_of_two_at_once_one_sets_up(fresh, database):
         answers[number] = fresh.test_client().post("/first-run", data=form)
 
     waiting = sa.text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-    with database.connect() as holder, database.connect() as watcher:
+    with empty_database.connect() as holder, empty_database.connect() as watcher:
         holder.execute(sa.select(sa.func.pg_advisory_xact_lock(FIRST_RUN_LOCK)))
         threads = [threading.Thread(target=post, args=(number,)) for number in (1, 2)]
         for thread in threads:
@@ -131,7 +91,7 @@ def test_of_two_at_once_one_sets_up(fresh, database):
         thread.join(SECONDS)
     assert sorted(answer.status_code for answer in answers.values()) == [200, 422]
     assert "Kontor is set up already. Sign in." in "".join(answer.text for answer in answers.values())
-    assert tenants(database) == 1
+    assert tenants(empty_database) == 1
 
 
 @pytest.mark.parametrize(
@@ -149,7 +109,7 @@ def test_of_two_at_once_one_sets_up(fresh, database):
         ({"password_again": "another horse"}, "password_again"),
     ],
 )
-def test_what_is_not_accepted_is_said_at_the_field_and_the_rest_kept(fresh, database, change, field):
+def test_what_is_not_accepted_is_said_at_the_field_and_the_rest_kept(fresh, empty_database, change, field):
     answer = fresh.test_client().post("/first-run", data=FORM | change)
     assert answer.status_code == 422
     page = read(answer.text)
@@ -157,4 +117,4 @@ def test_what_is_not_accepted_is_said_at_the_field_and_the_rest_kept(fresh, data
     for name in {"company", "customer_number", "user_name", "email"} - {field}:
         assert page.fields[name] == FORM[name]
     assert page.fields["password"] == page.fields["password_again"] == ""
-    assert tenants(database) == 0
+    assert tenants(empty_database) == 0
