@@ -1,5 +1,5 @@
-"""The guided set-up as a merchant follows it, in German: from an empty tenant until orders and reports travel by
-themselves. What it says in English tests/setup/test_steps.py knows.
+"""The guided set-up as a merchant follows it, in his language: from an empty tenant until orders and reports travel
+by themselves.
 """
 
 from __future__ import annotations
@@ -20,14 +20,19 @@ from tests.browser.conftest import PROJECT, Installation, listen
 from tests.patience import SECONDS, wait_until
 
 NUMBER = "00340434161094000017"
-LANGUAGE, COMPANY, CUSTOMER = "de", "Einfach GmbH", "90001"
-CATALOGUE = gettext.translation("messages", PROJECT / "portal" / "translations", [LANGUAGE])
+COMPANIES = {"en": "Easy Ltd", "de": "Einfach GmbH"}
 
 
-def say(text: str, **values: str) -> str:
-    """What a page says in the merchant's language."""
-    said = CATALOGUE.gettext(text)
-    return said % values if values else said
+class Words:
+    """What a page says, in one of the languages: English is what stands in the source."""
+
+    def __init__(self, language: str) -> None:
+        folder = PROJECT / "portal" / "translations"
+        self._catalogue = gettext.translation("messages", folder, [language], fallback=language == "en")
+
+    def __call__(self, text: str, **values: str) -> str:
+        said = self._catalogue.gettext(text)
+        return said % values if values else said
 
 
 class Database:
@@ -52,16 +57,23 @@ def database(installation: Installation) -> Database:
     return Database(installation.folder)
 
 
+@pytest.fixture(params=COMPANIES)
+def language(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
 @pytest.fixture
-def newcomer(installation: Installation, chromium: Browser, page: Page, complaints: list[str]) -> Iterator[Page]:
+def newcomer(
+    installation: Installation, chromium: Browser, page: Page, language: str, complaints: list[str]
+) -> Iterator[Page]:
     """The administrator of a tenant that was just made, at its dashboard, in a browser that speaks his language."""
     url = installation.url
     if not walking.is_set_up(url):
         walking.set_up(page, url)
     else:
         walking.sign_in(page, url)
-    link = walking.new_tenant(page, url, COMPANY, CUSTOMER)
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale=LANGUAGE)
+    link = walking.new_tenant(page, url, COMPANIES[language], f"9{language}")
+    context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale=language)
     context.set_default_timeout(15_000)
     listen(context, complaints)
     merchant = context.new_page()
@@ -74,11 +86,11 @@ def newcomer(installation: Installation, chromium: Browser, page: Page, complain
 
 @pytest.mark.timeout(300)  # an installation is started, and workers are waited for
 def test_a_newcomer_is_led_until_orders_and_reports_travel_by_themselves(
-    installation: Installation, newcomer: Page, database: Database
+    installation: Installation, newcomer: Page, database: Database, language: str
 ):
-    page, amazon = newcomer, installation.amazon
-    seller = amazon.add_seller(COMPANY)
-    assert page.locator("html").get_attribute("lang") == LANGUAGE
+    say, page, amazon = Words(language), newcomer, installation.amazon
+    seller = amazon.add_seller(COMPANIES[language])
+    assert page.locator("html").get_attribute("lang") == language
     guide = page.locator("#setup")
 
     def step(name: str, state: str) -> Locator:
@@ -128,7 +140,7 @@ def test_a_newcomer_is_led_until_orders_and_reports_travel_by_themselves(
         page.get_by_role("link", name=say("Dashboard")).click()
         step(name, "To do").get_by_role("button").click()
         expect(page.get_by_role("heading", level=1)).to_have_text(
-            say(f"{label}: %(platform)s", platform=f"Amazon {CUSTOMER}")
+            say(f"{label}: %(platform)s", platform=f"Amazon 9{language}")
         )
         ids.append(int(page.url.rpartition("/")[2]))
     page.get_by_role("link", name=say("Dashboard")).click()
