@@ -374,7 +374,7 @@ def test_a_list_is_asked_once_for_each_way_it_is_narrowed(
     with page.expect_response(re.compile("state=open")):
         page.select_option("#filter-state", "open")
     with page.expect_response(re.compile("since=2020-01-01")):
-        page.fill("#since", "2020-01-01")
+        page.fill("#filter-since", "2020-01-01")
     assert len(asked) == 3, asked
 
 
