@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 import sys
@@ -20,11 +19,11 @@ from rq.job import Job as RQJob
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import configure_mappers
 
 from jobs.queues import TASKS, WORK, Job, queue, taken
 from portal.cloud.connectors import KINDS
 from portal.extensions import db, redis
+from portal.processes import settle
 
 log = structlog.get_logger()
 
@@ -32,7 +31,8 @@ log = structlog.get_logger()
 SEEN_EVERY = 10
 CLEAN_EVERY = 30
 LIVES = 60
-# New objects after which cycles among them are looked for.
+# New objects after which cycles among them are looked for. A page of orders makes some 25,000, none of them in cycles:
+# looking for cycles at every 700 of them took a fifth of the time of planning and writing it.
 GARBAGE_EVERY = 100_000
 # After so long a thread that computes lets another have its turn. While a page of orders is written the next one is
 # planned beside it: with Python's own 5 ms the database waited for its next statement (4 to 20 % of the orders/s).
@@ -53,15 +53,11 @@ def warm_up() -> None:
     """Do once what each job's process would do again after its fork: half of a short job's time."""
     for name in KINDS:
         importlib.import_module(f"portal.cloud.connectors.{name}")
-    configure_mappers()
     for task in TASKS:
         module, _dot, name = task.rpartition(".")
         _rehearse(getattr(importlib.import_module(module), name))
     db.engine.dispose()
-    # What is there now stays. And a page of orders makes some 25,000 objects, none of them in cycles:
-    # looking for cycles at every 700 of them took a fifth of the time of planning and writing it.
-    gc.freeze()
-    gc.set_threshold(GARBAGE_EVERY, 20, 20)
+    settle(GARBAGE_EVERY)
     sys.setswitchinterval(TURN_SECONDS)
 
 

@@ -337,16 +337,6 @@ def one_of(values: Container[str]) -> Callable[[str], str | None]:
     return lambda typed: typed if typed in values else None
 
 
-def id_among(ids: Container[int]) -> Callable[[str], int | None]:
-    """What parses a filter by one of these ids."""
-
-    def parse(typed: str) -> int | None:
-        id = parse_id(typed)
-        return id if id is not None and id in ids else None
-
-    return parse
-
-
 def prefix(column: Column, start: str) -> ColumnElement[bool]:
     """True where the column begins with `start`: as a range, which an index serves under a row policy (LIKE not)."""
     end = _after(start)

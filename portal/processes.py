@@ -79,7 +79,7 @@ def die_with_parent(parent: int, number: signal.Signals = signal.SIGTERM) -> Non
 GARBAGE_EVERY = 20_000
 
 
-def settle() -> None:
+def settle(garbage_every: int = GARBAGE_EVERY) -> None:
     """What is loaded by now stays: the collector passes it by from here on.
 
     Walking through it held up a request by 100 ms, again and again. And looking for cycles at every 700 new objects
@@ -88,7 +88,7 @@ def settle() -> None:
     configure_mappers()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(GARBAGE_EVERY, 20, 20)
+    gc.set_threshold(garbage_every, 20, 20)
 
 
 def end(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import secrets
 import socket
@@ -147,8 +146,7 @@ def app(environment: dict[str, str]) -> Iterator[Flask]:
     app.jinja_env.bytecode_cache = FileSystemBytecodeCache()  # else each process compiles a hundred templates
     with app.app_context():
         flask_migrate.upgrade()
-    settle()
-    gc.set_threshold(GARBAGE_EVERY, 20, 20)
+    settle(GARBAGE_EVERY)
     yield app
     with app.app_context():
         db.engine.dispose()

@@ -66,6 +66,12 @@ class Element:
         return held
 
     @property
+    def ticks(self) -> dict[str, str]:
+        """What each row of a list is ticked by, by the row's name."""
+        boxes = self.all("input", form="selection", name="id")
+        return {box.attributes["aria-label"].removeprefix("Select "): box.attributes["value"] for box in boxes}
+
+    @property
     def links(self) -> list[str]:
         return [link.attributes["href"] for link in self.all("a") if "href" in link.attributes]
 

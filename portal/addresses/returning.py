@@ -19,7 +19,7 @@ from portal.addresses.forms import MatchingForm, MergeForm
 from portal.addresses.matching import MatchRule
 from portal.addresses.models import Address, AddressMerge
 from portal.extensions import db
-from portal.listings.actions import MOST_RECORDS, Action, on_each
+from portal.listings.actions import Action, on_records
 from portal.listings.listing import Listing, list_at
 from portal.lists import ID, PAGE_ROWS, Page, View, Window, encoded_key
 from portal.presentation import address_of
@@ -182,19 +182,15 @@ KEEP_APART = Action(
     _l("Each pair is two customers, and is not shown here again."),
     _keep_apart,
 )
-UNDO = Action(
+UNDO = on_records(
     "undo",
     _l("Undo"),
     "arrow-back-up",
-    MOST_RECORDS,
     _l("What was moved and still is where it was moved to goes back."),
-    on_each(
-        AddressMerge,
-        merging.undo,
-        lambda num: ngettext("%(num)s merge is undone.", "%(num)s merges are undone.", num),
-        lambda merge: merge.undone_at is None,
-    ),
-    fits=lambda row: row.undone_at is None,
+    AddressMerge,
+    merging.undo,
+    lambda num: ngettext("%(num)s merge is undone.", "%(num)s merges are undone.", num),
+    lambda merge: merge.undone_at is None,
     asks=True,
 )
 

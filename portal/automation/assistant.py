@@ -21,7 +21,7 @@ from portal.automation.forms import SchemaForm, ScopeForm, StepsForm
 from portal.automation.models import IN_FLIGHT, ActionRun, RunState, Schema
 from portal.automation.registry import AREAS
 from portal.extensions import db
-from portal.listings.actions import MOST_RECORDS, Action, on_each, removal
+from portal.listings.actions import on_records, removal
 from portal.listings.listing import list_at
 from portal.listings.records import numbered, records
 from portal.lists import ID, SMALL_ID, Filter, Sort
@@ -224,27 +224,24 @@ def _start(schema: Schema) -> ActionRun:
     return actions.start(AREAS[schema.area], scope_of(schema), steps, current_user.id, schema)
 
 
-STOP = Action(
+STOP = on_records(
     "stop",
     _l("Stop"),
     "hand-stop",
-    MOST_RECORDS,
     _l("Those under way stop after the record in hand. What is done stays done."),
-    on_each(
-        ActionRun,
-        actions.stop,
-        lambda num: ngettext("%(num)s is being stopped.", "%(num)s are being stopped.", num),
-        lambda run: run.state in IN_FLIGHT,
-    ),
-    fits=lambda run: run.state in IN_FLIGHT,
+    ActionRun,
+    actions.stop,
+    lambda num: ngettext("%(num)s is being stopped.", "%(num)s are being stopped.", num),
+    lambda run: run.state in IN_FLIGHT,
 )
-RUN = Action(
+RUN = on_records(
     "run",
     _l("Run"),
     "player-play",
-    MOST_RECORDS,
     _l("Each does its actions with all it was saved for."),
-    on_each(Schema, _start, lambda num: ngettext("%(num)s is on its way.", "%(num)s are on their way.", num)),
+    Schema,
+    _start,
+    lambda num: ngettext("%(num)s is on its way.", "%(num)s are on their way.", num),
 )
 REMOVE = removal(Schema, actions.remove_schema)
 

@@ -21,7 +21,7 @@ from portal.automation.services import MOST_WORKERS, Look, State
 from portal.automation.task_columns import of_services
 from portal.errors import Refused, Unavailable
 from portal.extensions import db
-from portal.listings.actions import MOST_RECORDS, Action, on_each, removal
+from portal.listings.actions import on_records, removal
 from portal.listings.listing import list_at
 from portal.listings.records import records
 from portal.lists import SMALL_ID, Sort
@@ -63,33 +63,25 @@ class ServiceForm(Form):
 
 
 ACTIONS = (
-    Action(
+    on_records(
         "start",
         _l("Start"),
         "player-play",
-        MOST_RECORDS,
         _l("Their workers start within seconds."),
-        on_each(
-            Service,
-            services.start,
-            lambda num: ngettext("%(num)s is started.", "%(num)s are started.", num),
-            lambda service: not service.active,
-        ),
-        fits=lambda service: not service.active,
+        Service,
+        services.start,
+        lambda num: ngettext("%(num)s is started.", "%(num)s are started.", num),
+        lambda service: not service.active,
     ),
-    Action(
+    on_records(
         "stop",
         _l("Stop"),
         "hand-stop",
-        MOST_RECORDS,
         _l("Their workers end after the job in hand. What is due waits."),
-        on_each(
-            Service,
-            services.stop,
-            lambda num: ngettext("%(num)s is stopped.", "%(num)s are stopped.", num),
-            lambda service: service.active,
-        ),
-        fits=lambda service: service.active,
+        Service,
+        services.stop,
+        lambda num: ngettext("%(num)s is stopped.", "%(num)s are stopped.", num),
+        lambda service: service.active,
     ),
     removal(Service, services.remove),
 )

@@ -35,7 +35,7 @@ from portal.automation.task_forms import (
 from portal.automation.triggers import LAST_DAY, LAST_WORKING_DAY, Trigger, TriggerKind, first
 from portal.extensions import db
 from portal.http import not_found
-from portal.listings.actions import MOST_RECORDS, Action, on_each, removal, switches
+from portal.listings.actions import on_records, removal, switches
 from portal.listings.listing import list_at
 from portal.listings.records import records
 from portal.lists import ID, SMALL_ID, Filter
@@ -188,27 +188,24 @@ def progress(id: int) -> ResponseReturnValue:
     return _run_page("tasks/_run.html", db.get_or_404(TaskRun, id))
 
 
-RUN_NEXT = Action(
+RUN_NEXT = on_records(
     "run",
     _l("Run next"),
     "player-play",
-    MOST_RECORDS,
     _l("Each runs before all else that waits for its service."),
-    on_each(Task, tasks.run_next, lambda num: ngettext("%(num)s runs next.", "%(num)s run next.", num)),
+    Task,
+    tasks.run_next,
+    lambda num: ngettext("%(num)s runs next.", "%(num)s run next.", num),
 )
-UNLOCK = Action(
+UNLOCK = on_records(
     "unlock",
     _l("Unlock"),
     "lock",
-    MOST_RECORDS,
     _l("Those that are locked run again from their next start on."),
-    on_each(
-        Task,
-        tasks.unlock,
-        lambda num: ngettext("%(num)s is unlocked.", "%(num)s are unlocked.", num),
-        lambda task: task.locked_at is not None,
-    ),
-    fits=lambda task: task.locked_at is not None,
+    Task,
+    tasks.unlock,
+    lambda num: ngettext("%(num)s is unlocked.", "%(num)s are unlocked.", num),
+    lambda task: task.locked_at is not None,
 )
 CHANGES = (UNLOCK, *switches(Task, tasks.switch), removal(Task, tasks.remove))
 

@@ -10,16 +10,15 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from htmx_flask import request
-from sqlalchemy import select
 
 from portal.automation import listing
 from portal.automation.columns import columns
 from portal.automation.models import IN_FLIGHT, Run, RunState
+from portal.documents.listing import platform_names
 from portal.extensions import db
 from portal.listings.listing import list_at
 from portal.listings.records import numbered, records
 from portal.lists import ID, Filter
-from portal.platforms.models import Platform
 from portal.presentation import address_of
 from portal.setup.quiet import quiet_of
 from portal.setup.service import SETUP_CHANGED
@@ -38,7 +37,7 @@ STATES = {
 
 @list_at(bp, "/")
 def index() -> ResponseReturnValue:
-    platforms = dict(db.session.execute(select(Platform.id, Platform.name).order_by(Platform.number)).all())
+    platforms = platform_names()
     listing_ = records(
         _("Jobs"),
         "jobs.index",

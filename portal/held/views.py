@@ -12,10 +12,10 @@ from flask_babel import lazy_gettext as _l
 from flask_babel import ngettext
 from flask_login import current_user, login_required
 from htmx_flask import request
-from sqlalchemy import select
 
 from portal.automation import actions
 from portal.automation.areas import Scope, Step
+from portal.documents.listing import platform_names
 from portal.documents.models import HeldOrder
 from portal.extensions import db
 from portal.held import groups, listing, service
@@ -24,7 +24,6 @@ from portal.listings.actions import Action
 from portal.listings.listing import Listing, list_at
 from portal.lists import ID, LONGEST_SEARCH, View
 from portal.platforms.actions import PLATFORMS
-from portal.platforms.models import Platform
 from portal.presentation import address_of
 from portal.sentences import say
 
@@ -59,12 +58,11 @@ def index() -> ResponseReturnValue:
 def _listing() -> Listing:
     view = View.of_request("held.index", lambda values: (listing.NEWEST,), listing.FILTERS)
     wanted = listing.Wanted(view.get("q"), view.get("cause"), view.get("about"))
-    platforms = dict(db.session.execute(select(Platform.id, Platform.name)).all())
     opens = address_of("held.show")
     return Listing(
         _("Held orders"),
         view,
-        columns(platforms),
+        columns(platform_names()),
         lambda window: listing.rows(wanted, window),
         listing.key_of,
         lambda: listing.count(wanted),

@@ -57,18 +57,26 @@ def ids_of(typed: Sequence[str], most: int, parse: Callable[[str], Any] = parse_
     return [id for id in dict.fromkeys(map(parse, typed)) if id][:most]
 
 
-def on_each(
-    model: Any, act: Callable[[Any], object], told: Callable[[int], str], meant: Callable[[Any], bool] | None = None
-) -> Callable[[Sequence[int]], str]:
-    """What does an act with one record after the other. Those that refuse it stay as they were, and say why.
+def on_records(
+    name: str,
+    label: Any,
+    symbol: str,
+    caution: Any,
+    model: Any,
+    act: Callable[[Any], object],
+    told: Callable[[int], str],
+    fits: Callable[[Any], bool] = lambda record: True,
+    asks: bool = False,
+) -> Action:
+    """Act on one record after the other. Those that refuse it stay as they were, and say why.
 
-    `told` says how many it was done with; those it is not `meant` for are passed over.
+    `told` says how many it was done with.
     """
 
     def on(ids: Sequence[int]) -> str:
         records = db.session.scalars(select(model).where(is_among(model.id, ids)).order_by(model.id)).all()
         done, reasons = 0, []
-        for record in filter(meant, records) if meant else records:
+        for record in filter(fits, records):
             try:
                 with db.session.begin_nested():
                     act(record)
@@ -80,7 +88,7 @@ def on_each(
         rest = [ngettext("%(num)s more stays as it was.", "%(num)s more stay as they were.", more)] if more > 0 else []
         return " ".join([told(done), *reasons[:MOST_REASONS], *rest])
 
-    return on
+    return Action(name, label, symbol, MOST_RECORDS, caution, on, fits=fits, asks=asks)
 
 
 def removal(model: Any, remove: Callable[[Any], object]) -> Action:
@@ -90,7 +98,7 @@ def removal(model: Any, remove: Callable[[Any], object]) -> Action:
         return ngettext("%(num)s is removed.", "%(num)s are removed.", number)
 
     caution = _l("What is removed does not come back. What is in use stays.")
-    return Action("remove", _l("Remove"), "trash", MOST_RECORDS, caution, on_each(model, remove, told), asks=True)
+    return on_records("remove", _l("Remove"), "trash", caution, model, remove, told, asks=True)
 
 
 def _set_active(record: Any, active: bool) -> None:
@@ -108,11 +116,10 @@ def switches(model: Any, switch: Callable[[Any, bool], None] = _set_active) -> t
 
     caution = _l("Those that are so already stay as they are.")
     is_off, is_on = (lambda record: not record.active), (lambda record: bool(record.active))
-    on = on_each(model, lambda record: switch(record, True), told_on, is_off)
-    off = on_each(model, lambda record: switch(record, False), told_off, is_on)
+    on, off = (lambda record: switch(record, True)), (lambda record: switch(record, False))
     return (
-        Action("on", _l("Switch on"), "circle-check", MOST_RECORDS, caution, on, fits=is_off),
-        Action("off", _l("Switch off"), "circle-off", MOST_RECORDS, caution, off, fits=is_on),
+        on_records("on", _l("Switch on"), "circle-check", caution, model, on, told_on, is_off),
+        on_records("off", _l("Switch off"), "circle-off", caution, model, off, told_off, is_on),
     )
 
 

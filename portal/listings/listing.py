@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from operator import attrgetter
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -27,6 +28,9 @@ Shown = TypeVar("Shown", bound=Callable[..., ResponseReturnValue])
 
 # The endpoint that is sent what to do with rows of a list is the list's own with this behind it.
 ACT = "_act"
+
+# Ticked rows are looked for on their page and so many behind it.
+MOST_PAGES_BEYOND = 20
 
 
 def list_at(bp: Blueprint, rule: str) -> Callable[[Shown], Shown]:
@@ -125,8 +129,8 @@ class Listing:
             raise not_found()
         all_that_match, seen = "all" in request.form, "seen" in request.form
         ids = ids_of(request.form.getlist("id"), action.most if action else PAGE_ROWS, self.parse_id)
-        if all_that_match and action and action.leads and not self.view.values:
-            return redirect(action.leads(None))
+        if all_that_match and action and action.leads and not (self.view.values or self.view.route):
+            return redirect(action.leads(None))  # a list of its own page is not all there is
         if action and not seen and (all_that_match or (action.asks and ids)):
             matching = self.count() if all_that_match else len(ids)
             return render_template(
@@ -146,14 +150,21 @@ class Listing:
         return redirect(back)
 
     def _ticked(self, ids: Sequence[Any]) -> Sequence[Any]:
-        """Those of the page that were ticked, in its order. So many may have come before them meanwhile."""
-        window = replace(self.view.window, rows=export.ROWS_AT_ONCE)
-        rows = [row for row in self.rows_in(window) if self.id_of(row) in ids]
-        return rows[::-1] if window.backwards else rows
+        """Those of the page that were ticked, in its order. Some pages may have come before them meanwhile."""
+        ticked: list[Any] = []
+        for read in islice(self._pages(self.view.window), MOST_PAGES_BEYOND):
+            ticked += [row for row in read() if self.id_of(row) in ids]
+            if len(ticked) == len(ids):
+                break
+        return ticked[::-1] if self.view.backwards else ticked
 
     def every_page(self) -> Iterator[Callable[[], Sequence[Any]]]:
         """All the rows that match, in the list's order: each step reads some when it is called."""
-        window: Window | None = Window(self.view.sort, rows=export.ROWS_AT_ONCE)
+        return self._pages(Window(self.view.sort, rows=export.ROWS_AT_ONCE))
+
+    def _pages(self, first: Window) -> Iterator[Callable[[], Sequence[Any]]]:
+        """The rows from this window on; each step reads one when it is called."""
+        window: Window | None = first
 
         def read() -> Sequence[Any]:
             nonlocal window
@@ -161,7 +172,7 @@ class Listing:
             found = self.rows_in(window)
             page = found[: window.rows]
             more = len(found) > window.rows
-            window = Window(window.sort, self.key_of(page[-1]), rows=window.rows) if more else None
+            window = replace(window, key=self.key_of(page[-1])) if more else None
             return page
 
         while window is not None:

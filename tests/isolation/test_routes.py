@@ -268,8 +268,7 @@ def offered(browser: FlaskClient, rule: Rule, marked: Marked) -> tuple[list[str]
     """What may be ticked in a list, and what it offers to do with that."""
     path = path_of(rule, marked).removesuffix("/selection")
     page = read(browser.get(path, follow_redirects=True).text)
-    ids = [box.attributes["value"] for box in page.all("input", form="selection", name="id")]
-    return ids, {button.attributes["value"] for button in page.all("button", name="action")}
+    return list(page.ticks.values()), {button.attributes["value"] for button in page.all("button", name="action")}
 
 
 @pytest.mark.parametrize("address", EXPORTED)

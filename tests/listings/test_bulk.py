@@ -34,16 +34,10 @@ def found(desk):
     return a_merchant_with_something_everywhere(desk)
 
 
-def boxes(page):
-    """What each row is ticked by, by its name."""
-    ticks = page.all("input", form="selection", name="id")
-    return {box.attributes["aria-label"].removeprefix("Select "): box.attributes["value"] for box in ticks}
-
-
 def tick(desk, path, action, *names, seen=True):
     """The page after an action on the rows of these names."""
     page = desk.open(path)
-    ids, address = boxes(page), page.one("form", class_="selection").attributes["action"]
+    ids, address = page.ticks, page.one("form", class_="selection").attributes["action"]
     return desk.do(address, action=action, id=[ids[name] for name in names], **({"seen": "1"} if seen else {}))
 
 
@@ -61,18 +55,18 @@ class TestRemoval:
         with desk.inside():
             articles.write([Wares("A-3", "Chair")])
             db.session.commit()
-        ids = boxes(desk.open(ARTICLES))
+        ids = desk.open(ARTICLES).ticks
         page = desk.send(f"{ARTICLES}selection", 200, action="remove", id=[ids["A-1"], ids["A-3"]])
         assert "2 rows are selected. What is removed does not come back." in page.words
-        assert boxes(desk.open(ARTICLES)) == ids, "nothing is removed yet"
+        assert desk.open(ARTICLES).ticks == ids, "nothing is removed yet"
         form = page.one("form", class_="card")
         sent = [box.attributes["value"] for box in form.all("input", name="id")]
         page = desk.do(form.attributes["action"], **{**form.fields, "id": sent})
         assert "1 is removed. SKUs are assigned to “A-1”, so the article stays." in page.words
-        assert boxes(page) == {"A-1": ids["A-1"], "A-2": ids["A-2"]}
+        assert page.ticks == {"A-1": ids["A-1"], "A-2": ids["A-2"]}
 
     def test_of_many_reasons_some_are_said(self, desk, found):
-        page = tick(desk, "/addresses/statuses", "remove", *boxes(desk.open("/addresses/statuses")))
+        page = tick(desk, "/addresses/statuses", "remove", *desk.open("/addresses/statuses").ticks)
         assert "There are addresses with the status" in page.words
         with desk.inside():
             for n in range(6):
@@ -101,19 +95,19 @@ class TestRemoval:
     def test_assignments_go_by_their_sku(self, desk, found):
         path = f"/platforms/{found['platform']}/articles"
         page = tick(desk, path, "remove", "S-1", "T-3")
-        assert "2 assignments are removed." in page.words and set(boxes(page)) == {"S-2"}
+        assert "2 assignments are removed." in page.words and set(page.ticks) == {"S-2"}
 
     def test_who_may_not_is_not_offered_it_and_is_not_obeyed(self, desk, found):
         with desk.inside():
             db.session.scalars(select(User).where(User.email == desk.merchant.email)).one().role = Role.CLERK
             db.session.commit()
         page = desk.open("/shipments/carriers")
-        assert buttons(page) == [] and boxes(page)
+        assert buttons(page) == [] and page.ticks
         answer = desk.browser.post(
-            "/shipments/carriers/selection", data={"action": "remove", "id": [*boxes(page).values()], "seen": "1"}
+            "/shipments/carriers/selection", data={"action": "remove", "id": [*page.ticks.values()], "seen": "1"}
         )
         assert answer.status_code == 404
-        assert boxes(desk.open("/shipments/carriers")) == boxes(page)
+        assert desk.open("/shipments/carriers").ticks == page.ticks
         assert buttons(desk.open(TASKS)) == ["Run next"]
 
 
@@ -184,9 +178,16 @@ class TestAddresses:
             kept, merged, _third = db.session.scalars(select(Address).order_by(Address.id))
             merging.merge(kept, merged, desk.merchant.user_id)
             db.session.commit()
-        (name,) = boxes(desk.open("/addresses/merges"))
+        (name,) = desk.open("/addresses/merges").ticks
         assert "1 merge is undone." in tick(desk, "/addresses/merges", "undo", name).words
         assert len(desk.open("/addresses/").rows) == 3
+
+    def test_all_documents_of_an_address_are_not_all_there_are(self, desk, found):
+        page = desk.send(f"/addresses/{found['address']}/selection", 200, action="area", all="1")
+        assert "2 rows match." in page.words
+        form = page.one("form", class_="card")
+        page = desk.do(form.attributes["action"], **form.fields)
+        assert page.fields["kind"] == "selection" and "What was selected (2)" in page.words
 
     def test_documents_of_an_address_go_on_to_the_area_actions(self, desk, found):
         page = tick(desk, f"/addresses/{found['address']}", "area", found["document"])
@@ -201,7 +202,7 @@ class TestFiles:
             db.session.commit()
 
     def taken(self, desk, page, *names):
-        ids, address = boxes(page), page.one("form", class_="selection").attributes["action"]
+        ids, address = page.ticks, page.one("form", class_="selection").attributes["action"]
         answer = desk.browser.post(address, data={"action": "csv", "id": [ids[name] for name in names]})
         assert answer.mimetype == "text/csv" and "articles-" in answer.headers["Content-Disposition"]
         return [line[0] for line in csv.reader(io.StringIO(answer.text.removeprefix("\ufeff")))][1:]
@@ -231,7 +232,7 @@ class TestFiles:
             change_range(number_range, skipping, "a new year", desk.merchant.user_id)
             db.session.commit()
         page = desk.open(path)
-        ids = boxes(page)
+        ids = page.ticks
         assert any(id.startswith("-") for id in ids.values())
         address = page.one("form", class_="selection").attributes["action"]
         answer = desk.browser.post(address, data={"action": "csv", "id": list(ids.values())})
@@ -244,5 +245,5 @@ class TestFiles:
     def test_after_an_action_the_page_is_the_one_it_was_done_on(self, desk, many):
         page = desk.open(desk.open(ARTICLES).link("Next"))
         address = page.one("form", class_="selection").attributes["action"]
-        page = desk.do(address, action="off", id=boxes(page)["A-060"])
+        page = desk.do(address, action="off", id=page.ticks["A-060"])
         assert page.rows[0][0] == "A-050" and "1 is switched off." in page.words

@@ -240,7 +240,8 @@ def test_a_page_of_many_costs_the_statements_of_a_page_of_few(desk):
 
 def test_what_ran_is_found_by_its_number_and_by_whose_it_is(desk):
     found = a_merchant_with_something_everywhere(desk)
-    desk.do("/tasks/selection", action="run", id=boxes_of(desk, "/tasks/", "Morning", "Noon"))
+    ticks = desk.open("/tasks/").ticks
+    desk.do("/tasks/selection", action="run", id=[ticks["Morning"], ticks["Noon"]])
     with desk.inside():
         schema = db.session.scalars(select(Schema.id)).one()
         started = [runs.start_fetch(db.session.get_one(Platform, found["platform"]), "schedule") for _ in range(2)]
@@ -259,9 +260,3 @@ def test_what_ran_is_found_by_its_number_and_by_whose_it_is(desk):
     assert numbers("/actions/", area="documents") == []
     assert numbers("/tasks/runs/", q=str(first)) == [first] and numbers("/tasks/runs/", cause="schedule") == []
     assert numbers("/tasks/runs/", until="2001-01-01") == [] and len(numbers("/tasks/runs/", since="2001-01-01")) == 2
-
-
-def boxes_of(desk, path, *names):
-    """What the rows of these names are ticked by."""
-    boxes = desk.open(path).all("input", form="selection", name="id")
-    return [box.attributes["value"] for box in boxes if box.attributes["aria-label"].removeprefix("Select ") in names]
