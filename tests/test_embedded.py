@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import platform
@@ -38,7 +39,7 @@ if "careless" in sys.argv:
     processes._prctl = None
 Embedded(pathlib.Path(sys.argv[1])).start()
 print("started", flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -133,7 +134,8 @@ def test_killing_both_servers_loses_nothing(used):
     embedded = Embedded(used)
     write_something(embedded.start())
     for pid in servers_of(used):
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # an autovacuum may be done meanwhile
+            os.kill(pid, signal.SIGKILL)
     assert wait_until(embedded.poll) in ("PostgreSQL", "Valkey")
     embedded.stop()
 
@@ -163,16 +165,17 @@ def test_a_killed_launcher_takes_its_servers_along(used):
 
 def test_servers_that_a_killed_launcher_left_are_ended_before_a_start(used):
     launcher = launch(used, "careless")
-    left = servers_of(used)
+    left = {first_process(used / "log" / log) for log in ("postgresql.log", "valkey.log")}
     launcher.kill()
     launcher.wait()
     time.sleep(0.2)
-    assert servers_of(used) == left  # so this launcher did leave them
+    # So this launcher did leave them. PostgreSQL's others come and go by themselves: autovacuum, checkpoints.
+    assert left <= set(servers_of(used))
 
     embedded = Embedded(used)
     with embedded as urls:
         assert things(urls) == (1000, 1000)
-        assert not set(servers_of(used)) & set(left)
+        assert not set(servers_of(used)) & left
     assert servers_of(used) == []
 
 
