@@ -37,6 +37,7 @@ from portal.scope import tenant
 from portal.servers import Postgres
 from portal.tenants import passwords
 from portal.tenants import service as tenants
+from tests.patience import SECONDS
 
 # Hundreds of tenants are made here; a guess at their passwords need not be costly, and few look at the EU's rates.
 NOTHING, SEED_RATES = (lambda: None), masterdata.seed_rates
@@ -190,7 +191,7 @@ def live_server(app: Flask, ports: Ports) -> Iterator[str]:
     thread.start()
     yield f"http://127.0.0.1:{ports.portal}"
     server.shutdown()
-    thread.join(5)
+    thread.join(SECONDS)
 
 
 @dataclass

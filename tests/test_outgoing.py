@@ -28,6 +28,7 @@ from portal.scope import account
 from tests.cloud.api.caller import new_caller, row_of
 from tests.cloud.api.receiver import Receiver, receiving
 from tests.desk import Desk
+from tests.patience import SECONDS
 
 LOOPBACK = networks("127.0.0.0/8")
 REFUSAL = "is in a private network. Who runs this installation can allow it: KONTOR_PRIVATE_NETWORKS."
@@ -127,7 +128,7 @@ def listening(host: str = "127.0.0.1", port: int = 0) -> Iterator[Listener]:
             yield listener
         finally:
             server.shutdown(socket.SHUT_RDWR)  # or accept() goes on waiting
-            thread.join(5)
+            thread.join(SECONDS)
 
 
 def session(*allowed, own=frozenset()) -> requests.Session:
@@ -142,16 +143,16 @@ IN_IPV6 = pytest.param("[::ffff:127.0.0.1]", marks=pytest.mark.skipif(not HAS_IP
 def test_nobody_connects_to_the_machine_itself_whatever_it_is_called(host, scheme):
     with listening() as there:
         with session() as calling, pytest.raises(PrivateNetwork, match=REFUSAL):
-            calling.get(there.url(host, scheme), timeout=5)
+            calling.get(there.url(host, scheme), timeout=SECONDS)
         assert there.connections == 0, "not even a connection, which would tell whether a port is open"
 
 
 def test_what_is_allowed_and_what_is_our_own_is_called():
     with listening() as there:
-        assert session(*LOOPBACK).get(there.url("localhost"), timeout=5).status_code == 204
+        assert session(*LOOPBACK).get(there.url("localhost"), timeout=SECONDS).status_code == 204
         assert session(own=frozenset({("localhost", there.port)})).get(there.url("LOCALHOST")).status_code == 204
         with pytest.raises(PrivateNetwork):
-            session(own=frozenset({("localhost", there.port + 1)})).get(there.url("localhost"), timeout=5)
+            session(own=frozenset({("localhost", there.port + 1)})).get(there.url("localhost"), timeout=SECONDS)
         assert there.connections == 2 and b"Host: localhost:" in there.came
 
 
@@ -174,10 +175,10 @@ def test_a_name_is_looked_up_once_and_what_was_judged_is_connected_to(names):
     names["rebound.example"] = [["127.0.0.2"], ["127.0.0.1"]]
     with listening("127.0.0.2") as judged, listening("127.0.0.1", judged.port) as inner:
         calling = session(*networks("127.0.0.2"))
-        assert calling.get(judged.url("rebound.example"), timeout=5).status_code == 204
+        assert calling.get(judged.url("rebound.example"), timeout=SECONDS).status_code == 204
         assert (judged.connections, inner.connections) == (1, 0)
         with pytest.raises(PrivateNetwork):  # the connection is at its end; the next one is judged anew
-            calling.get(judged.url("rebound.example"), timeout=5)
+            calling.get(judged.url("rebound.example"), timeout=SECONDS)
         assert (judged.connections, inner.connections) == (1, 0)
 
 
@@ -186,7 +187,7 @@ def test_of_several_addresses_those_that_may_not_be_called_are_left_out(names):
     with listening("127.0.0.2") as good, listening("127.0.0.1", good.port) as inner:
         # Nobody listens at 127.0.0.3: the next is tried.
         allowed = networks("127.0.0.2 127.0.0.3")
-        assert session(*allowed).get(good.url("mixed.example"), timeout=5).status_code == 204
+        assert session(*allowed).get(good.url("mixed.example"), timeout=SECONDS).status_code == 204
         assert (good.connections, inner.connections) == (1, 0)
 
 
@@ -195,7 +196,7 @@ def test_a_redirect_that_is_followed_is_judged_too():
         outer.in_line.append((307, inner.url("127.0.0.1")))
         calling = session(own=frozenset({("127.0.0.1", int(outer.url.split(":")[2].split("/")[0]))}))
         with pytest.raises(PrivateNetwork):
-            calling.post(outer.url, data=b"{}", timeout=5, allow_redirects=True)
+            calling.post(outer.url, data=b"{}", timeout=SECONDS, allow_redirects=True)
         assert len(outer.calls) == 1 and inner.connections == 0
 
 
@@ -205,9 +206,9 @@ def test_no_proxy_is_asked(monkeypatch):
             monkeypatch.setenv(name, proxy.url("127.0.0.1"))
         monkeypatch.delenv("NO_PROXY", raising=False)
         monkeypatch.delenv("no_proxy", raising=False)
-        assert session(*LOOPBACK).get(there.url("127.0.0.1"), timeout=5).status_code == 204
+        assert session(*LOOPBACK).get(there.url("127.0.0.1"), timeout=SECONDS).status_code == 204
         with pytest.raises(requests.exceptions.InvalidProxyURL):
-            session(*LOOPBACK).get(there.url("127.0.0.1"), proxies={"http": proxy.url("127.0.0.1")}, timeout=5)
+            session(*LOOPBACK).get(there.url("127.0.0.1"), proxies={"http": proxy.url("127.0.0.1")}, timeout=SECONDS)
         assert (proxy.connections, there.connections) == (0, 1)
 
 

@@ -27,7 +27,7 @@ from portal.embedded import Embedded
 from portal.processes import end, spawn
 from portal.servers import SUPERUSER, Postgres
 from tests.benchmarks.installation import OURS, Installation, environment_kept, free_port
-from tests.patience import wait_until
+from tests.patience import SECONDS, wait_until
 from tests.sandbox.client import Sandbox
 
 HOME = Path(__file__).resolve().parents[1]
@@ -142,7 +142,7 @@ def test_flask_up_uses_the_servers_it_is_given(machines):
     with started(f"flask up --port {port}", environment, log):
         wait_until(lambda: "Kontor is ready" in log.read_text(), log.read_text)
         assert is_healthy(f"http://127.0.0.1:{port}")
-        assert requests.get(f"http://127.0.0.1:{port}/sign-in", timeout=5).status_code == 200
+        assert requests.get(f"http://127.0.0.1:{port}/sign-in", timeout=SECONDS).status_code == 200
     wait_until(lambda: "Kontor has stopped." in log.read_text(), log.read_text)
     assert "Warning" not in log.read_text()
     assert not list(data.glob("postgres*")) and not list(data.glob("valkey*"))
@@ -150,7 +150,7 @@ def test_flask_up_uses_the_servers_it_is_given(machines):
 
 def is_healthy(url: str) -> bool:
     try:
-        return requests.get(f"{url}/health", timeout=5).ok
+        return requests.get(f"{url}/health", timeout=SECONDS).ok
     except (requests.ConnectionError, requests.Timeout):
         return False
 

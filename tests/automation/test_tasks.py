@@ -15,6 +15,7 @@ from portal.automation.task_forms import parsed_times
 from portal.extensions import db
 from portal.tenants.models import Role, User
 from tests.desk import Desk
+from tests.patience import SECONDS
 
 FORM = {"name": "Morning", "active": "y", "kind": "daily", "times": "8:00", "month_day": "1", "pause": "15"}
 
@@ -344,5 +345,5 @@ def test_two_schedulers_at_once_start_a_task_once(desk, form, app):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(SECONDS)
     assert len(runs(desk)) == 1

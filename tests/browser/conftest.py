@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, StorageState, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, StorageState, expect, sync_playwright
 
 from portal.processes import spawn
 from tests.browser import walking
 from tests.conftest import free_port
+from tests.patience import SECONDS
 from tests.sandbox.client import Sandbox
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -27,7 +28,6 @@ ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
-START_SECONDS = 90
 OURS = ("KONTOR_", "DATABASE_", "REDIS_")  # what other tests set is not for this installation
 
 
@@ -63,11 +63,11 @@ def launched(folder: Path) -> Iterator[Installation]:
 
         threading.Thread(target=listen, daemon=True).start()
         try:
-            assert ready.wait(START_SECONDS) and up.poll() is None, "\n".join(said)
+            assert ready.wait(SECONDS) and up.poll() is None, "\n".join(said)
             yield Installation(f"http://127.0.0.1:{port}", amazon, folder)
         finally:
             os.kill(up.pid, signal.SIGTERM)
-            up.wait(30)
+            up.wait(SECONDS)
 
 
 # Its scheduler and workers look around every second: it ends with the last test of this folder.
@@ -93,6 +93,7 @@ def chromium() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("there is no Chromium")
     with sync_playwright() as playwright:
+        expect.set_options(timeout=SECONDS * 1000)
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         browser.close()
@@ -121,7 +122,7 @@ def listen(context: BrowserContext, complaints: list[str]) -> None:
 def opened(chromium: Browser, complaints: list[str], cookies: StorageState | None = None) -> Iterator[BrowserContext]:
     """A browser with these cookies."""
     context = chromium.new_context(viewport={"width": 1440, "height": 900}, locale="en-GB", storage_state=cookies)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(SECONDS * 1000)
     listen(context, complaints)
     yield context
     context.close()

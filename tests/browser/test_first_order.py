@@ -57,7 +57,7 @@ def test_an_order_becomes_a_document_and_its_tracking_number_goes_back(
     first_quantity.fill(open_pieces)
     page.get_by_role("button", name="Ship and report").click()
 
-    expect(page.locator("[data-shipment-state=confirmed]")).to_be_visible(timeout=30_000)
+    expect(page.locator("[data-shipment-state=confirmed]")).to_be_visible()
     expect(page.locator("#path")).to_contain_text("Shipped")
     sent = amazon.confirmations(order_id)
     assert [each["tracking_number"] for each in sent] == [NUMBER.replace(" ", "")]

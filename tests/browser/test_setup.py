@@ -74,7 +74,7 @@ def newcomer(
         walking.sign_in(page, url)
     link = walking.new_tenant(page, url, COMPANIES[language], f"9{language}")
     context = chromium.new_context(viewport={"width": 1280, "height": 900}, locale=language)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(SECONDS * 1000)
     listen(context, complaints)
     merchant = context.new_page()
     merchant.goto(link)
@@ -172,7 +172,7 @@ def test_a_newcomer_is_led_until_orders_and_reports_travel_by_themselves(
     assert amazon.confirmations(order_id) == []
     runs(database, uploading)
     page.reload()
-    expect(page.locator("[data-shipment-state=confirmed]")).to_be_visible(timeout=SECONDS * 1000)
+    expect(page.locator("[data-shipment-state=confirmed]")).to_be_visible()
     assert [sent["tracking_number"] for sent in amazon.confirmations(order_id)] == [NUMBER]
 
 

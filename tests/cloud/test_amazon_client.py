@@ -30,6 +30,7 @@ from tests.cloud.amazon_orders import an_order
 from tests.cloud.conftest import forks, in_another_process
 from tests.cloud.scripted import RESET, Reply, ago, html, refusal
 from tests.conftest import SHARED
+from tests.patience import SECONDS
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 ORDER = "028-1234567-1234567"
@@ -103,7 +104,7 @@ def test_one_worker_refreshes_while_the_others_wait(seller, scripted, app):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(SECONDS)
     assert (got, scripted.count("token")) == (["Atza|1"] * 5, 1)
 
 
@@ -227,7 +228,7 @@ def test_sellers_and_regions_have_plans_of_their_own(app):
 
 
 def test_workers_in_several_processes_share_one_plan(app, seller):
-    begin, taken = forks.Barrier(2, timeout=20), forks.SimpleQueue()
+    begin, taken = forks.Barrier(2, timeout=SECONDS), forks.SimpleQueue()
 
     def take_all():
         plans, calls = Plans(seller.seller_id, "eu"), 0
@@ -240,7 +241,7 @@ def test_workers_in_several_processes_share_one_plan(app, seller):
 
     workers = [in_another_process(app, take_all) for _ in range(2)]
     for worker in workers:
-        worker.join(30)
+        worker.join(SECONDS)
         assert worker.exitcode == 0
     assert taken.get() + taken.get() == 20
 

@@ -21,6 +21,7 @@ from tests.cloud.amazon_orders import an_item, an_order
 from tests.cloud.conftest import in_another_process, until_free
 from tests.cloud.scripted import RESET, Reply, ago, html, refusal
 from tests.documents.builders import an_order as translated_order
+from tests.patience import SECONDS
 
 
 def order_id(number: int) -> str:
@@ -437,25 +438,26 @@ def test_two_collectors_at_once_do_the_work_of_one(seller, scripted, app):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(SECONDS)
     assert (len(seller.inbox()), scripted.count("searchOrders")) == (250, 3)
 
 
 def test_a_collector_killed_in_the_middle_is_replaced_at_once_and_nothing_is_lost(app, seller, scripted):
     scripted.orders = some_orders(250)
-    begun = threading.Event()
+    begun, over = threading.Event(), threading.Event()
 
     def hang(call):
         begun.set()
-        threading.Event().wait(3)
+        over.wait(SECONDS)
         return RESET
 
     scripted.put_in_line("searchOrders", scripted.searchOrders, hang)
     db.session.commit()
     worker = in_another_process(app, collect_orders, seller.account_id, seller.platform_id)
-    assert begun.wait(20)
+    assert begun.wait(SECONDS)
     worker.kill()
     worker.join()
+    over.set()
     until_free(Lock.COLLECTOR, seller.platform_id)
     collect(seller.platform_id)
     assert (len(seller.inbox()), seller.platform.next_token) == (250, None)

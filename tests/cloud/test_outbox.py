@@ -22,6 +22,7 @@ from portal.sentences import say
 from tests.cloud.amazon_orders import an_order
 from tests.cloud.conftest import in_another_process, until_free
 from tests.cloud.scripted import RESET, Reply, ago, html, refusal
+from tests.patience import SECONDS
 
 ORDER = "028-1234567-1234567"
 SHIPPED = datetime(2026, 11, 2, 9, 30, tzinfo=UTC)
@@ -283,27 +284,28 @@ def test_two_senders_at_once_send_once(submit, scripted, app):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(SECONDS)
     assert (state(id)[0], scripted.count("confirmShipment")) == ("sent", 1)
 
 
 def test_a_sender_killed_after_the_work_was_done_does_not_repeat_it(app, submit, scripted):
     id = submit()
-    begun = threading.Event()
+    begun, over = threading.Event(), threading.Event()
 
     def hang(call):
         scripted.carry_out(call)
         begun.set()
-        threading.Event().wait(3)
+        over.wait(SECONDS)
         return RESET
 
     scripted.put_in_line("confirmShipment", hang)
     account_id = message(id).account_id
     db.session.commit()
     worker = in_another_process(app, send_message, account_id, id)
-    assert begun.wait(20)
+    assert begun.wait(SECONDS)
     worker.kill()
     worker.join()
+    over.set()
     until_free(Lock.MESSAGE, id)
     outbox.send(id)
     assert (state(id), scripted.count("confirmShipment")) == (("confirmed", None), 1)

@@ -21,6 +21,8 @@ from typing import Any, Literal
 
 from flask import Flask
 
+from tests.patience import SECONDS
+
 # Methods and functions whose beginning and end are steps.
 METHODS = {
     "acknowledge": "portal.credentials.cloud:Cloud.acknowledge",
@@ -92,11 +94,11 @@ class AtOnce:
 
 def end_worker(child: Any) -> bool:
     """Wait for the end of a worker. True if it was killed on the way."""
-    child.join(60)
+    child.join(SECONDS)
     if child.exitcode is None:
         child.kill()
         child.join()
-        raise AssertionError("The worker did not end within 60 s.")
+        raise AssertionError(f"The worker did not end within {SECONDS} s.")
     assert child.exitcode in (0, -signal.SIGKILL), f"The worker ended with {child.exitcode}."
     return bool(child.exitcode)
 
@@ -248,7 +250,7 @@ class _Counter:
         if self.step.then == "wait":
             redis = self.app.extensions["redis"]
             redis.set(TO_GO_ON + ":reached", 1)
-            redis.blpop([TO_GO_ON], timeout=60)
+            redis.blpop([TO_GO_ON], timeout=SECONDS)
             return
         if self.step.then == "kill worker":
             os.kill(os.getppid(), signal.SIGKILL)

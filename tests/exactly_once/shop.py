@@ -31,6 +31,7 @@ from portal.shipments import service as shipments
 from portal.shipments.models import Carrier, Shipment, ShipmentItem
 from tests.conftest import Merchant
 from tests.exactly_once.children import Step, run_worker
+from tests.patience import SECONDS
 from tests.sandbox.client import DE, Sandbox
 
 # Times at which something is looked after again. "An hour passes" moves them back.
@@ -299,10 +300,10 @@ def open_shop(app: Flask, owner: Engine, amazon: Sandbox, merchant: Merchant, nu
         db.session.commit()
         platform_id = platform.id
     with requests.Session() as browser:
-        to_marketplace = browser.get(url, allow_redirects=False, timeout=10)
+        to_marketplace = browser.get(url, allow_redirects=False, timeout=SECONDS)
         assert to_marketplace.status_code == 302, to_marketplace.text
         back = amazon.consent(to_marketplace.headers["Location"], seller)
         assert back is not None
-        home = browser.get(back, allow_redirects=False, timeout=10)
+        home = browser.get(back, allow_redirects=False, timeout=SECONDS)
         assert home.headers.get("Location", "").endswith("?connection=authenticated"), home.text
     return Shop(app, owner, amazon, merchant, seller, platform_id)

@@ -14,6 +14,7 @@ from portal.credentials.models import Credential
 from portal.extensions import db
 from portal.platforms.models import Platform
 from tests.conftest import MakeTenant, Merchant
+from tests.patience import SECONDS
 from tests.reading import read
 from tests.sandbox.client import Sandbox
 
@@ -90,7 +91,8 @@ def consent(browser, id, outside, amazon, seller):
     def go(as_seller=None):
         answer = browser.post(f"/platforms/{id}/connection")
         assert answer.status_code == 302, answer.text
-        marketplace = outside.get(answer.headers["Location"], allow_redirects=False, timeout=10).headers["Location"]
+        sent_on = outside.get(answer.headers["Location"], allow_redirects=False, timeout=SECONDS)
+        marketplace = sent_on.headers["Location"]
         assert marketplace.startswith(amazon.url)
         return amazon.consent(marketplace, as_seller or seller)
 
@@ -102,7 +104,7 @@ def come_back(browser, outside, live_server, id):
     """Follow the callback to the platform's page, as the merchant sees it."""
 
     def follow(callback):
-        home = outside.get(callback, allow_redirects=False, timeout=10).headers["Location"]
+        home = outside.get(callback, allow_redirects=False, timeout=SECONDS).headers["Location"]
         assert home.startswith(f"{live_server}/platforms/{id}?connection=")
         return home.rpartition("=")[2], read(browser.get(home.removeprefix(live_server)).text)
 

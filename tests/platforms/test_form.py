@@ -11,6 +11,7 @@ from portal.credentials.cloud import Cloud
 from portal.credentials.models import Credential
 from portal.extensions import db
 from portal.platforms.models import Platform
+from tests.patience import SECONDS
 from tests.reading import read
 
 
@@ -103,7 +104,7 @@ def test_another_tenant_may_have_the_same_name_and_number(create, make_tenant, c
 
 
 def test_of_two_tabs_one_makes_the_platform(client_of, merchant, kept):
-    together, answers = threading.Barrier(4, timeout=20), []
+    together, answers = threading.Barrier(4, timeout=SECONDS), []
 
     def save(number):
         browser = client_of(merchant)
@@ -115,7 +116,7 @@ def test_of_two_tabs_one_makes_the_platform(client_of, merchant, kept):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(SECONDS)
     assert sorted(answers) == [302, 422, 422, 422]
     assert len(kept()) == 1
 

@@ -23,7 +23,7 @@ from typing import Any
 import requests
 
 from portal.processes import spawn
-from tests.patience import wait_until
+from tests.patience import SECONDS, wait_until
 
 PROJECT = Path(__file__).resolve().parents[2]
 # What the sandbox knows its only application by.
@@ -102,7 +102,7 @@ class Sandbox:
         if self._process.poll() is not None:
             raise RuntimeError(f"The sandbox ended with {self._process.returncode}.")
         try:
-            self.session.get(f"{self.url}/_sandbox/health", timeout=10)
+            self.session.get(f"{self.url}/_sandbox/health", timeout=SECONDS)
         except (requests.ConnectionError, requests.Timeout):
             return False
         return True
@@ -113,7 +113,7 @@ class Sandbox:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._process.pid, number)
         try:
-            self._process.wait(5)
+            self._process.wait(SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -247,7 +247,7 @@ class Sandbox:
 
     def consent_page(self, url: str) -> ConsentPage:
         """Open a consent page and read it."""
-        page = requests.get(url, timeout=10)
+        page = requests.get(url, timeout=SECONDS)
         page.raise_for_status()
         question = re.search(r'name="question" value="([^"]+)"', page.text)
         digits = re.search(r'<output id="sms"[^>]*>(\d{6})</output>', page.text)
@@ -266,7 +266,7 @@ class Sandbox:
                 "decision": "refuse" if refuse else "confirm",
             },
             allow_redirects=False,
-            timeout=10,
+            timeout=SECONDS,
         )
         return answer.headers.get("Location")
 
@@ -275,7 +275,7 @@ class Sandbox:
     def token(self, **form: str) -> requests.Response:
         """Ask the token endpoint, by default with the right client."""
         client = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
-        return self.session.post(f"{self.url}/auth/o2/token", data=client | form, timeout=10)
+        return self.session.post(f"{self.url}/auth/o2/token", data=client | form, timeout=SECONDS)
 
     def access_token(self, seller: str | None = None) -> str:
         """An access token of the seller, kept for the next time."""
@@ -285,7 +285,7 @@ class Sandbox:
         return self._tokens[seller]
 
     def api(
-        self, method: str, path: str, *, seller: str | None = None, timeout: float = 10, **request: Any
+        self, method: str, path: str, *, seller: str | None = None, timeout: float = SECONDS, **request: Any
     ) -> requests.Response:
         """A call of the API with a valid token."""
         headers = {"x-amz-access-token": self.access_token(seller), "User-Agent": USER_AGENT}
@@ -337,7 +337,8 @@ class Sandbox:
     def _call(
         self, method: str, path: str, body: Json | None = None, parameters: dict[str, str] | None = None
     ) -> requests.Response:
-        answer = self.session.request(method, f"{self.url}/_sandbox/{path}", json=body, params=parameters, timeout=60)
+        url = f"{self.url}/_sandbox/{path}"
+        answer = self.session.request(method, url, json=body, params=parameters, timeout=SECONDS)
         if answer.status_code >= 400:
             raise SandboxError(answer.json()["error"] if answer.status_code < 500 else answer.text)
         return answer

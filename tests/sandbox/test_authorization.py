@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 import requests
 
+from tests.patience import SECONDS
 from tests.sandbox.client import APPLICATION_ID, CLIENT_ID, Sandbox
 
 CALLBACK = "http://127.0.0.1:9/cloud/callback/amazon"
@@ -47,7 +48,7 @@ def test_an_answered_page_cannot_be_answered_again(amazon):
     page = amazon.consent_page(consent_url(amazon))
     form = {"question": page.question, "digits": page.digits, "seller": page.sellers[0], "decision": "confirm"}
     answers = [
-        requests.post(f"{amazon.url}/apps/authorize/consent", data=form, allow_redirects=False, timeout=5)
+        requests.post(f"{amazon.url}/apps/authorize/consent", data=form, allow_redirects=False, timeout=SECONDS)
         for _ in range(2)
     ]
     assert [answer.status_code for answer in answers] == [302, 400]
@@ -57,7 +58,7 @@ def test_wrong_digits_give_no_access(amazon):
     page = amazon.consent_page(consent_url(amazon))
     wrong = f"{(int(page.digits) + 1) % 10**6:06}"
     form = {"question": page.question, "digits": wrong, "seller": page.sellers[0], "decision": "confirm"}
-    answer = requests.post(f"{amazon.url}/apps/authorize/consent", data=form, allow_redirects=False, timeout=5)
+    answer = requests.post(f"{amazon.url}/apps/authorize/consent", data=form, allow_redirects=False, timeout=SECONDS)
     assert answer.status_code == 422
     assert "not the digits" in answer.text
 
@@ -72,20 +73,20 @@ def test_wrong_digits_give_no_access(amazon):
     ],
 )
 def test_a_wrong_question_gets_an_error_page(amazon, parameters, shown):
-    page = requests.get(consent_url(amazon, **parameters), timeout=5)
+    page = requests.get(consent_url(amazon, **parameters), timeout=SECONDS)
     assert page.status_code == 400
     assert shown in page.text
 
 
 def test_a_draft_needs_version_beta(amazon):
     amazon.set(draft=True)
-    assert "MD1000" in requests.get(consent_url(amazon), timeout=5).text
+    assert "MD1000" in requests.get(consent_url(amazon), timeout=SECONDS).text
     assert amazon.consent(consent_url(amazon, version="beta"))
 
 
 def test_a_registered_address_must_be_met_exactly_and_is_the_default(amazon):
     amazon.set(redirect_uris=["https://kontor.example/cloud/callback/amazon"])
-    assert "MD5101" in requests.get(consent_url(amazon), timeout=5).text
+    assert "MD5101" in requests.get(consent_url(amazon), timeout=SECONDS).text
     location = amazon.consent(consent_url(amazon, redirect_uri=None))
     assert location.startswith("https://kontor.example/cloud/callback/amazon?")
 
@@ -141,7 +142,8 @@ def test_a_wrong_client_is_told_apart_from_a_wrong_grant(amazon):
 
 def test_a_client_may_come_by_basic_authentication(amazon):
     form = {"grant_type": "refresh_token", "refresh_token": amazon.authorize()}
-    answer = requests.post(f"{amazon.url}/auth/o2/token", data=form, auth=(CLIENT_ID, "kontor-demo-secret"), timeout=5)
+    client = (CLIENT_ID, "kontor-demo-secret")
+    answer = requests.post(f"{amazon.url}/auth/o2/token", data=form, auth=client, timeout=SECONDS)
     assert answer.status_code == 200
 
 
@@ -189,6 +191,6 @@ def test_a_user_agent_of_sensible_length_is_needed(amazon, user_agent):
 def test_a_seller_withdraws_access_on_the_page(amazon):
     seller = amazon.add_seller("Widerruf & Söhne")
     refresh = amazon.authorize(seller)
-    answer = requests.post(f"{amazon.url}/desk/sellers/{seller}/revocation", timeout=5)
+    answer = requests.post(f"{amazon.url}/desk/sellers/{seller}/revocation", timeout=SECONDS)
     assert "Widerruf &amp; Söhne has withdrawn the access." in answer.text
     assert amazon.token(grant_type="refresh_token", refresh_token=refresh).status_code == 400

@@ -8,18 +8,18 @@ import pytest
 import requests
 
 from portal.sandbox.orders import KINDS
-from tests.patience import wait_until
+from tests.patience import SECONDS, wait_until
 from tests.sandbox.client import Sandbox, SandboxError
 
 
 def page(amazon: Sandbox) -> str:
-    answer = requests.get(amazon.url, timeout=5)
+    answer = requests.get(amazon.url, timeout=SECONDS)
     assert answer.status_code == 200
     return answer.text
 
 
 def press(amazon: Sandbox, path: str, **form: str) -> str:
-    answer = requests.post(f"{amazon.url}/desk/{path}", data=form, timeout=5)
+    answer = requests.post(f"{amazon.url}/desk/{path}", data=form, timeout=SECONDS)
     assert answer.status_code == 200
     return answer.text
 
@@ -82,17 +82,17 @@ def test_pages_hold_no_script_no_inline_style_and_no_foreign_address(amazon):
     shown = page(amazon)
     assert "<script" not in shown and "style=" not in shown and "<style" not in shown
     assert not re.search(r'(?:src|href)="(?:https?:)?//', shown)
-    head = requests.get(amazon.url, timeout=5).headers
+    head = requests.get(amazon.url, timeout=SECONDS).headers
     assert head["Content-Security-Policy"].startswith("default-src 'self'")
-    assert requests.get(f"{amazon.url}/static/sandbox.css", timeout=5).ok
+    assert requests.get(f"{amazon.url}/static/sandbox.css", timeout=SECONDS).ok
 
 
 def test_another_site_cannot_place_orders(amazon):
     form = {"kind": "plain", "count": "1"}
     foreign = {"Origin": "https://elsewhere.example"}
-    assert requests.post(f"{amazon.url}/desk/orders", data=form, headers=foreign, timeout=5).status_code == 403
-    assert requests.post(f"{amazon.url}/_sandbox/orders", data='{"count": 1}', timeout=5).status_code == 400
-    assert requests.post(f"{amazon.url}/desk/orders", data=form, headers={"Origin": amazon.url}, timeout=5).ok
+    assert requests.post(f"{amazon.url}/desk/orders", data=form, headers=foreign, timeout=SECONDS).status_code == 403
+    assert requests.post(f"{amazon.url}/_sandbox/orders", data='{"count": 1}', timeout=SECONDS).status_code == 400
+    assert requests.post(f"{amazon.url}/desk/orders", data=form, headers={"Origin": amazon.url}, timeout=SECONDS).ok
 
 
 @pytest.mark.parametrize(

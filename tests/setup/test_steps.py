@@ -24,6 +24,7 @@ from portal.setup.steps import covers
 from portal.tenants.models import Role, User
 from tests.desk import Desk
 from tests.documents.builders import an_order
+from tests.patience import SECONDS
 from tests.reading import read
 
 DONE, TODO, LATER, PROBLEM, UNDER_WAY = "Done", "To do", "Later", "Problem", "Under way"
@@ -274,14 +275,14 @@ class TestTasks:
 
         def click():
             browser = client_of(desk.merchant)
-            ready.wait(10)
+            ready.wait(SECONDS)
             led.append(browser.post(f"/platforms/{id}/setup/tasks", data={"preset": "download"}).location)
 
         both = [threading.Thread(target=click) for _ in range(2)]
         for one in both:
             one.start()
         for one in both:
-            one.join(30)
+            one.join(SECONDS)
         assert len(desk.tasks()) == 1 and len(set(led)) == 1 and len(led) == 2
 
     def test_a_removed_task_leaves_its_schema_which_is_taken_again(self, desk):

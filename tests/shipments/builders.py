@@ -19,6 +19,7 @@ from portal.platforms.models import Platform
 from portal.scope import current_tenant_id
 from portal.shipments.models import Carrier
 from tests.documents.builders import a_line, an_order, write
+from tests.patience import SECONDS
 
 PLACED = datetime.now(UTC) - timedelta(days=3)
 
@@ -135,5 +136,5 @@ class ScriptedCloud:
             yield self
         finally:
             server.shutdown()
-            thread.join(5)
+            thread.join(SECONDS)
             server.server_close()

@@ -17,6 +17,7 @@ from portal.scope import tenant
 from portal.shipments import parcel, service
 from portal.shipments.models import MessageState, Shipment, ShipmentItem
 from tests.documents.builders import a_line, an_order, planned
+from tests.patience import SECONDS
 from tests.shipments.builders import PLACED, ScriptedCloud, a_carrier, a_document, a_platform
 
 NUMBER = "00340434123456789012"
@@ -159,7 +160,7 @@ class TestBooking:
     def test_many_who_ship_at_once_share_no_piece_and_no_reference(self, app, merchant):
         document_id = a_document(merchant, quantities=(3, 2)).id
         carrier_id = a_carrier().id
-        together, refused = threading.Barrier(6, timeout=20), []
+        together, refused = threading.Barrier(6, timeout=SECONDS), []
 
         def clerk(number):
             with app.app_context(), tenant(merchant.tenant_id):

@@ -12,6 +12,7 @@ from sqlalchemy import func, select, text, update
 from portal.extensions import db
 from portal.tenants import service
 from portal.tenants.models import Role, SignInLink, User
+from tests.patience import SECONDS
 from tests.reading import read
 
 
@@ -94,7 +95,7 @@ def test_a_link_works_once(admin, browser, open_browser, merchant):
 
 def test_of_two_at_once_one_uses_the_link(admin, open_browser, merchant):
     link = link_on(invite(admin, email=f"new-{merchant.email}"))
-    together, answers = threading.Barrier(4, timeout=20), []
+    together, answers = threading.Barrier(4, timeout=SECONDS), []
 
     def use():
         one = open_browser()
@@ -105,7 +106,7 @@ def test_of_two_at_once_one_uses_the_link(admin, open_browser, merchant):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(SECONDS)
     assert sorted(answers) == [302, 410, 410, 410]
 
 
@@ -261,7 +262,7 @@ def test_the_last_administrator_stays(as_tenant, merchant):
 
 def test_two_administrators_who_remove_each_other_leave_one(app, admin, hire, as_tenant, merchant):
     id, other = hire(Role.ADMIN)
-    together, answers = threading.Barrier(2, timeout=20), []
+    together, answers = threading.Barrier(2, timeout=SECONDS), []
 
     def remove(browser, whom):
         together.wait()
@@ -274,7 +275,7 @@ def test_two_administrators_who_remove_each_other_leave_one(app, admin, hire, as
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(SECONDS)
     assert 302 in answers and not [status for status in answers if status >= 500], answers
     with as_tenant(merchant):
         assert db.session.scalar(select(func.count(User.id)).where(User.role == Role.ADMIN)) == 1

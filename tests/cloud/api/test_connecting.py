@@ -20,6 +20,7 @@ from portal.cloud.outcomes import WORDS, Outcome
 from portal.extensions import db
 from portal.secrets import unseal
 from tests.cloud.api.caller import DE, Caller, is_problem, row_of
+from tests.patience import SECONDS
 from tests.sandbox.client import CLIENT_SECRET, Sandbox
 
 RETURN = "http://127.0.0.1:9/platforms/7?tab=connection&x=a%26b#top"
@@ -34,7 +35,7 @@ class Browser:
     session: requests.Session = field(default_factory=requests.Session)
 
     def get(self, url: str) -> requests.Response:
-        return self.session.get(url, allow_redirects=False, timeout=10)
+        return self.session.get(url, allow_redirects=False, timeout=SECONDS)
 
     def open(self, url: str) -> str:
         """Open the link of the account's page; returns the address of the marketplace's consent page."""
@@ -296,7 +297,7 @@ def test_of_two_callbacks_at_once_one_is_used(start, browser, seller):
     codes = []
 
     def call() -> None:
-        codes.append(came_back(requests.get(callback, cookies=cookies, allow_redirects=False, timeout=10)))
+        codes.append(came_back(requests.get(callback, cookies=cookies, allow_redirects=False, timeout=SECONDS)))
 
     threads = [threading.Thread(target=call) for _ in range(4)]
     for thread in threads:
@@ -393,7 +394,7 @@ def test_another_browser_with_an_attempt_of_its_own(caller, start, browser, amaz
 @pytest.mark.parametrize("nonce", ["", "x" * 43, "a b", "x" * 4000])
 def test_a_cookie_that_is_none_of_ours(start, browser, seller, nonce):
     callback = browser.consent(start(), seller)
-    is_lost(requests.get(callback, cookies={COOKIE: nonce}, allow_redirects=False, timeout=10))
+    is_lost(requests.get(callback, cookies={COOKIE: nonce}, allow_redirects=False, timeout=SECONDS))
 
 
 @pytest.mark.parametrize("state", [None, "", "unknown", "x" * 3000, "a\0b", "ä"])
@@ -413,7 +414,7 @@ def test_a_marketplace_there_is_not(start, browser, seller):
 
 @pytest.mark.parametrize("link", ["unknown", "x" * 3000, "%00", "%FF", "a%2Fb"])
 def test_a_link_nobody_knows(live_server, link):
-    answer = requests.get(f"{live_server}/cloud/connect/{link}", allow_redirects=False, timeout=10)
+    answer = requests.get(f"{live_server}/cloud/connect/{link}", allow_redirects=False, timeout=SECONDS)
     assert answer.status_code in (400, 404)
     assert "Location" not in answer.headers
 
@@ -427,7 +428,7 @@ def test_a_link_works_once(start, browser, amazon):
 
 def test_a_scanner_that_only_looks_does_not_use_up_the_link(start, browser):
     link = start()
-    assert browser.session.head(link, timeout=10).status_code == 200
+    assert browser.session.head(link, timeout=SECONDS).status_code == 200
     browser.open(link)
 
 
@@ -438,7 +439,7 @@ def test_a_platform_removed_meanwhile(caller, platform, start, browser, seller):
 
 
 def test_the_page_speaks_the_browsers_language_and_names_itself(live_server):
-    answer = requests.get(f"{live_server}/cloud/callback/amazon", headers={"Accept-Language": "en"}, timeout=10)
+    answer = requests.get(f"{live_server}/cloud/callback/amazon", headers={"Accept-Language": "en"}, timeout=SECONDS)
     is_lost(answer)
     assert '<html lang="en">' in answer.text
 

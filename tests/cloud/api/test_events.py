@@ -29,6 +29,7 @@ from portal.platforms import service as platforms
 from portal.platforms.models import Connection, Platform
 from tests.cloud.api.caller import DE, Caller, a_package, row_of
 from tests.cloud.api.receiver import Receiver, receiving
+from tests.patience import SECONDS
 
 SECRET = "a webhook's secret".replace(" ", "-")
 
@@ -362,7 +363,7 @@ def secret_of(portal, as_tenant) -> str:
 def post(live_server: str, credential_id: int, body: bytes, header: str | None) -> int:
     headers = {"Content-Type": "application/json"} | ({"Kontor-Signature": header} if header is not None else {})
     return requests.post(
-        f"{live_server}/events/cloud/{credential_id}", data=body, headers=headers, timeout=10
+        f"{live_server}/events/cloud/{credential_id}", data=body, headers=headers, timeout=SECONDS
     ).status_code
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 
 from portal.scope import current_account_id
 from tests.cloud.api.caller import NOON, ORDER, an_order, is_problem
+from tests.patience import SECONDS
 
 # Asks for a token in a process of its own, whose Redis is nowhere.
 WITHOUT_REDIS = """
@@ -76,6 +77,6 @@ def test_tokens_are_given_without_redis(caller, environment):
         env={**os.environ, **environment, "REDIS_URL": "redis://127.0.0.1:1"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=SECONDS,
     )
     assert answer.stdout.strip() == "200", answer.stderr

@@ -22,6 +22,7 @@ from schemathesis.specs.openapi.checks import (
 from portal.cloud.api import OPEN, PROTECTED
 from portal.extensions import limiter
 from tests.cloud.api.caller import ORDER, Caller, a_package, an_order, new_caller
+from tests.patience import SECONDS
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 OPERATIONS = [
@@ -82,6 +83,6 @@ def test_the_app_is_as_it_says(api, account, names, amazon, operation, mode):
     def check(case: schemathesis.Case, is_there: bool) -> None:
         if is_there:
             case.path_parameters = {name: names[name] for name in case.path_parameters}
-        case.call_and_validate(checks=CHECKS, headers={"Authorization": f"Bearer {account.token}"}, timeout=10)
+        case.call_and_validate(checks=CHECKS, headers={"Authorization": f"Bearer {account.token}"}, timeout=SECONDS)
 
     check()
