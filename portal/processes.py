@@ -89,6 +89,7 @@ def settle(garbage_every: int = GARBAGE_EVERY) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(garbage_every, 20, 20)
+    gc.enable()
 
 
 def end(

@@ -56,7 +56,7 @@ settings.load_profile("kontor")
 # What takes longest begins first, so that no processor is idle in the end.
 LONGEST = ("tests/browser/", "tests/test_up.py", "tests/test_readme.py", "tests/cloud/api/", "tests/exactly_once/")
 # Folders whose tests share what is costly to start: one worker does them all.
-TOGETHER = ("tests/browser/", "tests/cloud/api/", "tests/platforms/", "tests/sandbox/")
+TOGETHER = ("tests/browser/", "tests/cloud/api/", "tests/exactly_once/", "tests/platforms/", "tests/sandbox/")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
