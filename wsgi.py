@@ -2,7 +2,7 @@
 
 import gc
 
-gc.disable()  # nothing that is loaded here is garbage, and looking for it is a fifth of a start; settle() enables it
+gc.disable()  # nothing that is loaded here is garbage, and looking for it is a seventh of a start; settle() enables it
 
 from portal import create_app  # noqa: E402
 from portal.processes import settle  # noqa: E402

@@ -150,7 +150,7 @@ def test_flask_up_uses_the_servers_it_is_given(machines):
 
 def is_healthy(url: str) -> bool:
     try:
-        return requests.get(f"{url}/health", timeout=SECONDS).ok
+        return requests.get(f"{url}/health", timeout=5).ok
     except (requests.ConnectionError, requests.Timeout):
         return False
 

@@ -102,7 +102,7 @@ class Sandbox:
         if self._process.poll() is not None:
             raise RuntimeError(f"The sandbox ended with {self._process.returncode}.")
         try:
-            self.session.get(f"{self.url}/_sandbox/health", timeout=SECONDS)
+            self.session.get(f"{self.url}/_sandbox/health", timeout=10)
         except (requests.ConnectionError, requests.Timeout):
             return False
         return True
@@ -113,7 +113,7 @@ class Sandbox:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._process.pid, number)
         try:
-            self._process.wait(SECONDS)
+            self._process.wait(5)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
