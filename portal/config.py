@@ -70,7 +70,8 @@ def settings(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         # The server that takes e-mail, and the address that it comes from. Empty: none is sent (portal/mail.py).
         "SMTP_URL": environ.get("KONTOR_SMTP_URL", ""),
         "MAIL_FROM": environ.get("KONTOR_MAIL_FROM", ""),
-        "DEMO": environ.get("KONTOR_DEMO", "") == "1",
+        # The customer number of the demo's tenant, whose dashboard leads through it. Empty: this is no demo.
+        "DEMO": environ.get("KONTOR_DEMO", ""),
     }
 
 

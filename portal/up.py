@@ -25,6 +25,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from portal import migration
+from portal.demo import CUSTOMER_NUMBER
 from portal.embedded import Embedded, Urls, keep, recall
 from portal.errors import Refused, Unavailable
 from portal.servers import Postgres, Server, Valkey
@@ -198,7 +199,7 @@ def complete(
         made["KONTOR_PRIVATE_NETWORKS"] = "127.0.0.0/8,::1"
     if demo:
         # Amazon shows a change only after two minutes; nobody wants to wait for that at a demo.
-        made |= {"KONTOR_DEMO": "1", "KONTOR_AMAZON_MIN_AGE": "0"}
+        made |= {"KONTOR_DEMO": CUSTOMER_NUMBER, "KONTOR_AMAZON_MIN_AGE": "0"}
         made |= {"KONTOR_AMAZON_URL": f"http://127.0.0.1:{port + 1}", **SANDBOX_APPLICATION}
     return {
         **made,

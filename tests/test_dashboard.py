@@ -18,6 +18,7 @@ from portal.extensions import db, redis
 from portal.order import Status
 from portal.platforms.models import Connection, Platform
 from portal.sentences import kept, sentence
+from portal.tenants.models import Tenant
 from tests.conftest import free_port
 from tests.desk import Desk
 from tests.documents.builders import an_order
@@ -236,6 +237,15 @@ class TestChart:
             assert [(day.day, day.orders) for day in days.last_days(now, ZONE)] == [
                 (datetime.fromisoformat(name).date(), orders) for name, orders in found.items()
             ]
+
+
+def test_the_tour_is_for_the_tenant_of_the_demo(desk, make_tenant, client_of, monkeypatch):
+    """His marketplace places orders by itself; that of another tenant here does not."""
+    with desk.inside():
+        number = db.session.get_one(Tenant, desk.merchant.tenant_id).customer_number
+    monkeypatch.setitem(desk.app.config, "DEMO", number)
+    assert "A short tour of the demo" in desk.open("/").words
+    assert "A short tour of the demo" not in Desk.of(desk.app, make_tenant(), client_of).open("/").words
 
 
 def test_a_count_beyond_its_limit_says_so(desk, monkeypatch):
