@@ -22,6 +22,11 @@ from cryptography.x509.oid import NameOID
 from tests.conftest import free_port
 
 USER, PASSWORD = "kontor@example.com", "p@ss:w/rd"
+# As x509.KeyUsage has them. Since Python 3.13 an authority must say that it signs certificates.
+KEY_USES = (
+    *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement"),
+    *("key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
+)
 
 
 @dataclass
@@ -101,6 +106,7 @@ def certified(folder: Path) -> ssl.SSLContext:
     ca = (
         made(authority, ca_key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.KeyUsage(*(use == "key_cert_sign" for use in KEY_USES)), critical=True)
         .sign(ca_key, hashes.SHA256())
     )
     own = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
