@@ -15,7 +15,7 @@ from portal.extensions import redis
 
 NAME = "turns-of-tests"
 FETCH, REPORT, COLLECT = "jobs.fetch.fetch_orders", "jobs.report.report_shipment", "jobs.collect.collect_orders"
-OWNERS = st.integers(1, 4)
+NOBODY = 10**9  # owners are counted from here: what other tests have queued is not theirs
 
 
 @pytest.fixture
@@ -47,15 +47,19 @@ def take_all() -> list[Job]:
     return list(iter(take, None))
 
 
+def report(owner: int, number: int) -> Job:
+    return Job(REPORT, (NOBODY + owner, number))
+
+
 def reports(owner: int, count: int) -> list[Job]:
-    return [Job(REPORT, (owner, number)) for number in range(count)]
+    return [report(owner, number) for number in range(count)]
 
 
 def test_thousands_of_one_delay_another_by_one(line):
     put(*reports(1, 2_000), *reports(2, 1))
-    assert [take(), take()] == [Job(REPORT, (1, 0)), Job(REPORT, (2, 0))]
+    assert [take(), take()] == [report(1, 0), report(2, 0)]
     put(*reports(3, 2))
-    assert [job.ids[0] for job in (take(), take(), take(), take())] == [1, 3, 1, 3]
+    assert [job.ids[0] - NOBODY for job in (take(), take(), take(), take())] == [1, 3, 1, 3]
     assert queue(NAME).count == 1 and len(waiting(NAME)) == 1_997
 
 
@@ -64,7 +68,7 @@ def test_thousands_of_one_delay_another_by_one(line):
     st.lists(st.tuples(st.sampled_from([FETCH, REPORT, COLLECT]), st.integers(1, 4), st.integers(1, 6)), max_size=40)
 )
 def test_whatever_is_put_comes_once_and_in_turns(app, wanted):
-    jobs = [Job(task, (owner, number)) for task, owner, number in wanted]
+    jobs = [Job(task, (NOBODY + owner, number)) for task, owner, number in wanted]
     with app.app_context():
         clear(NAME)
         put(*jobs)
@@ -93,9 +97,9 @@ def test_what_waits_is_not_put_there_again_and_what_was_taken_is(line):
 
 def test_the_first_goes_before_all_and_only_once(line):
     put(*reports(1, 3), *reports(2, 1))
-    wanted = Job(REPORT, (1, 2))
+    wanted = report(1, 2)
     put(wanted, first=True)
-    assert take_all() == [wanted, Job(REPORT, (1, 0)), Job(REPORT, (2, 0)), Job(REPORT, (1, 1))]
+    assert take_all() == [wanted, report(1, 0), report(2, 0), report(1, 1)]
 
 
 def test_a_place_that_was_lost_with_its_job_is_free_again_after_a_while(line):
@@ -103,7 +107,7 @@ def test_a_place_that_was_lost_with_its_job_is_free_again_after_a_while(line):
     queue(NAME).empty()  # its worker died before it could say that it took the job
     keep_order()
     assert take() is None
-    redis().delete(f"{turns.PLACE}{NAME}:tenant-1")  # a minute later
+    redis().delete(f"{turns.PLACE}{NAME}:tenant-{NOBODY + 1}")  # a minute later
     redis().delete(f"{turns.MARK}{reports(1, 1)[0]}")
     keep_order()
     assert take_all() == reports(1, 3)[1:]
@@ -112,11 +116,11 @@ def test_a_place_that_was_lost_with_its_job_is_free_again_after_a_while(line):
 
 def test_who_waits_long_keeps_his_place_and_is_not_queued_twice(line):
     put(*reports(1, 2))
-    for key in (f"{turns.PLACE}{NAME}:tenant-1", f"{turns.MARK}{reports(1, 1)[0]}"):
+    for key in (f"{turns.PLACE}{NAME}:tenant-{NOBODY + 1}", f"{turns.MARK}{reports(1, 1)[0]}"):
         redis().expire(key, 1)
     redis().delete(queues.KEPT)
     keep_order()
-    assert redis().ttl(f"{turns.PLACE}{NAME}:tenant-1") > 1
+    assert redis().ttl(f"{turns.PLACE}{NAME}:tenant-{NOBODY + 1}") > 1
     assert lost([(job, NAME) for job in reports(1, 3)]) == [False, False, True]
     put(*reports(1, 2))
     assert queue(NAME).count == 1 and waiting(NAME) == reports(1, 2)
