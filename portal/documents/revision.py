@@ -54,7 +54,7 @@ def revise(existing: Existing, outcome: Draft | NotWanted, delivery: dict[str, A
 
     Nothing that has left the house is rewritten: once a parcel is out, or the document is
     cancelled, a change becomes a notice for a person. So it does from the beginning where
-    the document is an invoice.
+    the document is an invoice. An address that the marketplace no longer tells has not changed.
     """
     order = outcome.order
     if order.version <= existing.version:
@@ -64,22 +64,36 @@ def revise(existing: Existing, outcome: Draft | NotWanted, delivery: dict[str, A
     asks = order.cancel_requested
     state = _further(existing.state, outcome.state)
     lines_differ = [line.told for line in existing.lines] != [line.told for line in outcome.lines]
-    differs = lines_differ or existing.delivery != delivery
-    if differs and existing.is_untouched:
-        if existing.type == DocumentType.ORDER:
+    withheld = "street" in existing.delivery and "street" not in delivery
+    moved = not withheld and existing.delivery != delivery
+    if (lines_differ or moved) and existing.is_untouched:
+        if existing.type == DocumentType.INVOICE:
+            notice = sentence(
+                "The order was changed at the marketplace after its invoice had been written. The invoice was left as "
+                "it is: correct it in your bookkeeping, and mind the change when you ship."
+            )
+        elif withheld:
+            notice = sentence(
+                "The order was changed at the marketplace, which no longer tells where it goes. This document was left "
+                "as it is."
+            )
+        else:
             return Revision(existing, "changed", order.version, state, existing.notice, asks, outcome)
-        notice = sentence(
-            "The order was changed at the marketplace after its invoice had been written. The invoice was left as it "
-            "is: correct it in your bookkeeping, and mind the change when you ship."
-        )
         return Revision(existing, "noted", order.version, state, notice, asks)
     if lines_differ and existing.state != State.CANCELLED:
         notice = sentence(
             "The order was changed at the marketplace after shipping had begun. This document was left as it is."
         )
         return Revision(existing, "noted", order.version, state, notice, asks)
-    moved = state != existing.state or asks != existing.cancel_requested
-    return Revision(existing, "noted" if moved else None, order.version, state, existing.notice, asks)
+    if moved and existing.state == State.PARTLY_SHIPPED and order.fulfilled_by == "merchant":
+        notice = sentence(
+            "The delivery address was changed at the marketplace after shipping had begun. This document was left as "
+            "it is. The new address: %(address)s",
+            address=", ".join(delivery.values()),
+        )
+        return Revision(existing, "noted", order.version, state, notice, asks)
+    went_on = state != existing.state or asks != existing.cancel_requested
+    return Revision(existing, "noted" if went_on else None, order.version, state, existing.notice, asks)
 
 
 def _withdrawn(existing: Existing, outcome: NotWanted) -> Revision:

@@ -200,6 +200,33 @@ def test_a_changed_address_before_shipping_changes_the_delivery(source):
     assert documents()["028-1"].delivery["street"] == "Weg 1"
 
 
+@pytest.mark.parametrize("told", [Party(), Party(city="Frankfurt am Main", postal_code="60311", country="DE")])
+def test_an_address_that_the_marketplace_no_longer_tells_stays_on_the_document(source, told):
+    """Of what was shipped, Amazon withholds it after a while: all of it, or name and street."""
+    take(source, an_order("028-1"), an_order("028-2"))
+    take(source, an_order("028-1", version=2, status=Status.SHIPPED, delivery=told))
+    changed = an_order("028-2", version=2, status=Status.SHIPPED, delivery=told, lines=[a_line(quantity=3)])
+    take(source, changed)
+    for found in documents().values():
+        assert (found.delivery["street"], found.state, found.lines[0].quantity) == ("Lange Straße 7", "shipped", 1)
+    assert documents()["028-1"].notice is None
+    assert "no longer tells where it goes" in say(documents()["028-2"].notice)
+
+
+def test_an_address_that_changes_between_two_parcels_is_a_notice_with_the_new_one(source):
+    elsewhere = Party(name="Käthe Müller", street="Neue Straße 1", postal_code="34117", city="Kassel", country="DE")
+    take(source, an_order("028-1", status=Status.PARTLY_SHIPPED), an_order("028-2", status=Status.SHIPPED))
+    take(
+        source,
+        an_order("028-1", version=2, status=Status.PARTLY_SHIPPED, delivery=elsewhere),
+        an_order("028-2", version=2, status=Status.SHIPPED, delivery=elsewhere),
+    )
+    found = documents()
+    assert [document.delivery["street"] for document in found.values()] == ["Lange Straße 7"] * 2
+    assert "Käthe Müller, Neue Straße 1, 34117, Kassel, DE" in say(found["028-1"].notice)
+    assert found["028-2"].notice is None, "nothing is left to ship"
+
+
 def test_a_change_after_shipping_is_a_notice_and_leaves_the_lines(source):
     take(source, an_order("028-1", status=Status.SHIPPED))
     take(source, an_order("028-1", version=2, status=Status.SHIPPED, lines=[a_line(quantity=9)]))
