@@ -64,8 +64,11 @@ def revise(existing: Existing, outcome: Draft | NotWanted, delivery: dict[str, A
     asks = order.cancel_requested
     state = _further(existing.state, outcome.state)
     lines_differ = [line.told for line in existing.lines] != [line.told for line in outcome.lines]
+    # Of what was shipped Amazon suppresses the phone number after the latest delivery date, and may withhold name and
+    # street: every part of an address is optional (Orders API 2026-01-01).
     withheld = "street" in existing.delivery and "street" not in delivery
-    moved = not withheld and existing.delivery != delivery
+    phone = {part: text for part, text in existing.delivery.items() if part == "phone"}
+    moved = not withheld and phone | delivery != existing.delivery
     if (lines_differ or moved) and existing.is_untouched:
         if existing.type == DocumentType.INVOICE:
             notice = sentence(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -211,6 +212,16 @@ def test_an_address_that_the_marketplace_no_longer_tells_stays_on_the_document(s
         assert (found.delivery["street"], found.state, found.lines[0].quantity) == ("Lange Straße 7", "shipped", 1)
     assert documents()["028-1"].notice is None
     assert "no longer tells where it goes" in say(documents()["028-2"].notice)
+
+
+def test_a_phone_number_that_is_no_longer_told_is_no_change_of_the_address(source):
+    there = an_order("028-1").delivery
+    take(
+        source, an_order("028-1", status=Status.PARTLY_SHIPPED, delivery=msgspec.structs.replace(there, phone="069 1"))
+    )
+    take(source, an_order("028-1", version=2, status=Status.PARTLY_SHIPPED))
+    found = documents()["028-1"]
+    assert (found.notice, found.delivery["phone"]) == (None, "069 1")
 
 
 def test_an_address_that_changes_between_two_parcels_is_a_notice_with_the_new_one(source):
