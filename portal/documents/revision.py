@@ -8,7 +8,7 @@ from typing import Any
 
 from portal.documents.models import State
 from portal.documents.plan import Draft, DraftLine, NotWanted
-from portal.order import Status
+from portal.order import Order, Status
 from portal.platforms.models import DocumentType
 from portal.sentences import sentence
 
@@ -38,15 +38,22 @@ class Existing:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """A change to be written. `event` is None where only the version moves on; `draft` replaces lines and address."""
+    """A change to be written, by a version of the order.
+
+    `event` is None where at most the date to ship by moves on with it; `draft` replaces lines and address.
+    """
 
     existing: Existing
     event: str | None
-    version: datetime
+    order: Order
     state: State
     notice: str | None
     cancel_requested: bool
     draft: Draft | None = None
+
+    @property
+    def version(self) -> datetime:
+        return self.order.version
 
 
 def revise(existing: Existing, outcome: Draft | NotWanted, delivery: dict[str, Any]) -> Revision | None:
@@ -81,28 +88,28 @@ def revise(existing: Existing, outcome: Draft | NotWanted, delivery: dict[str, A
                 "as it is."
             )
         else:
-            return Revision(existing, "changed", order.version, state, existing.notice, asks, outcome)
-        return Revision(existing, "noted", order.version, state, notice, asks)
+            return Revision(existing, "changed", order, state, existing.notice, asks, outcome)
+        return Revision(existing, "noted", order, state, notice, asks)
     if lines_differ and existing.state != State.CANCELLED:
         notice = sentence(
             "The order was changed at the marketplace after shipping had begun. This document was left as it is."
         )
-        return Revision(existing, "noted", order.version, state, notice, asks)
+        return Revision(existing, "noted", order, state, notice, asks)
     if moved and existing.state == State.PARTLY_SHIPPED and order.fulfilled_by == "merchant":
         notice = sentence(
             "The delivery address was changed at the marketplace after shipping had begun. This document was left as "
             "it is. The new address: %(address)s",
             address=", ".join(delivery.values()),
         )
-        return Revision(existing, "noted", order.version, state, notice, asks)
+        return Revision(existing, "noted", order, state, notice, asks)
     went_on = state != existing.state or asks != existing.cancel_requested
-    return Revision(existing, "noted" if went_on else None, order.version, state, existing.notice, asks)
+    return Revision(existing, "noted" if went_on else None, order, state, existing.notice, asks)
 
 
 def _withdrawn(existing: Existing, outcome: NotWanted) -> Revision:
     order = outcome.order
     if order.status != Status.CANCELLED or existing.state == State.CANCELLED:
-        return Revision(existing, None, order.version, existing.state, existing.notice, existing.cancel_requested)
+        return Revision(existing, None, order, existing.state, existing.notice, existing.cancel_requested)
     if existing.is_untouched:
         notice = existing.notice
         if existing.type == DocumentType.INVOICE:
@@ -110,11 +117,11 @@ def _withdrawn(existing: Existing, outcome: NotWanted) -> Revision:
                 "The order was cancelled at the marketplace after its invoice had been written. Nothing is to be "
                 "shipped; the invoice has to be cancelled in your bookkeeping."
             )
-        return Revision(existing, "cancelled", order.version, State.CANCELLED, notice, False)
+        return Revision(existing, "cancelled", order, State.CANCELLED, notice, False)
     notice = sentence(
         "The order was cancelled at the marketplace after shipping had begun. This document was left as it is."
     )
-    return Revision(existing, "noted", order.version, existing.state, notice, existing.cancel_requested)
+    return Revision(existing, "noted", order, existing.state, notice, existing.cancel_requested)
 
 
 def _further(ours: State, theirs: State) -> State:

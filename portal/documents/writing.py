@@ -450,7 +450,7 @@ class Page:
                 values(revision.cancel_requested for revision in revisions),
                 values(revision.version for revision in revisions),
                 values(draft.total if draft else None for draft in drafts),
-                values(draft.order.ship_by if draft else None for draft in drafts),
+                values(revision.order.ship_by for revision in revisions),
                 texts(msgspec.json.encode(draft.delivery).decode() if draft else None for draft in drafts),
                 values(draft.tax if draft else None for draft in drafts),
                 texts(draft.tax_case.value if draft else None for draft in drafts),

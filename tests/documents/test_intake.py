@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
@@ -212,6 +213,13 @@ def test_an_address_that_the_marketplace_no_longer_tells_stays_on_the_document(s
         assert (found.delivery["street"], found.state, found.lines[0].quantity) == ("Lange Straße 7", "shipped", 1)
     assert documents()["028-1"].notice is None
     assert "no longer tells where it goes" in say(documents()["028-2"].notice)
+
+
+def test_the_date_to_ship_by_moves_with_the_order(source):
+    take(source, an_order("028-1"))
+    later = an_order("028-1").ship_by + timedelta(days=3)
+    take(source, an_order("028-1", version=2, ship_by=later))
+    assert documents()["028-1"].ship_by == later
 
 
 def test_a_phone_number_that_is_no_longer_told_is_no_change_of_the_address(source):
