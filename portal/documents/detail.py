@@ -11,7 +11,7 @@ from sqlalchemy import select, tuple_
 from sqlalchemy.orm import joinedload, selectinload
 
 from portal.documents.listing import of_order
-from portal.documents.models import Document, IntakePage, Receipt, State
+from portal.documents.models import Document, HeldOrder, IntakePage, Receipt, State
 from portal.documents.tax import TaxCase
 from portal.extensions import db
 from portal.masterdata.models import PaymentMethod, PaymentTerms, ShippingMethod
@@ -135,6 +135,13 @@ def path_of(document: Document, origins: Sequence[Origin], shipments: Sequence[S
 def documents_of_order(order_id: str, platform_ids: Sequence[int]) -> Sequence[Document]:
     """The documents of a marketplace order: one, but for the same id on two platforms."""
     found: Sequence[Document] = db.session.scalars(select(Document).where(of_order(order_id, platform_ids))).all()
+    return found
+
+
+def held_version(document: Document) -> HeldOrder | None:
+    """The newer version of the document's order that a person has to look at first, if there is one."""
+    of_it = HeldOrder.platform_id == document.platform_id, HeldOrder.order_id == document.order_id
+    found: HeldOrder | None = db.session.scalars(select(HeldOrder).where(*of_it)).one_or_none()
     return found
 
 

@@ -32,6 +32,7 @@ def document_page(
         "documents/show.html",
         document=document,
         original=original,
+        held=detail.held_version(document),
         newer=newer,
         older=older,
         closed=closed,

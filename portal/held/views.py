@@ -15,6 +15,7 @@ from htmx_flask import request
 
 from portal.automation import actions
 from portal.automation.areas import Scope, Step
+from portal.documents.detail import documents_of_order
 from portal.documents.listing import platform_names
 from portal.documents.models import HeldOrder
 from portal.extensions import db
@@ -77,6 +78,7 @@ def show(id: int) -> ResponseReturnValue:
     return render_template(
         "held/show.html",
         held=held,
+        documents=documents_of_order(held.order_id, [held.platform_id]),
         payload=readable(bytes(held.payload)),
         causes=listing.CAUSES,
         components=listing.COMPONENTS,

@@ -137,6 +137,20 @@ class TestDetail:
         assert page.one("address").words == "Anna Schmidt Schmidt GmbH Weg 1 Hof 1010 Wien AT"
         assert (page.grid["Buyer's order number"], page.grid["Programs"]) == ("PO-77", "PRIME")
 
+    def test_a_newer_version_that_is_held_is_said_before_anybody_ships(self, desk):
+        desk.take(an_order(ORDER))
+        id = desk.documents()[ORDER].id
+        assert "is held" not in desk.open(f"/documents/{id}").words
+        desk.take(an_order(ORDER, version=2, total=Decimal("1.23")))
+        held = desk.held()[ORDER]
+        page = desk.open(f"/documents/{id}")
+        assert "A newer version of this order is held. Look at it before you ship:" in page.words
+        assert f"/held/{held.id}" in [link.attributes["href"] for link in page.all("a")]
+        there = desk.open(f"/held/{held.id}")
+        assert there.grid["Document of an older version"] == desk.documents()[ORDER].number
+        desk.take(an_order(ORDER, version=3))
+        assert "is held" not in desk.open(f"/documents/{id}").words
+
     def test_neighbours_are_one_click_away(self, desk):
         now = datetime.now(UTC)
         first, second, third = (desk.document(f"o{n}", placed_at=now + timedelta(minutes=n)) for n in range(3))
