@@ -42,7 +42,8 @@ TASKS = {
     "jobs.report.report_shipment": Task(1, 120),
     "jobs.outbox.send_message": Task(1, 120, "account"),
     "jobs.outbox.deliver_event": Task(1, 60, "account"),
-    "jobs.collect.collect_orders": Task(2, 900, "account"),
+    # Before its account's messages: one for each platform at most, while thousands of those may wait for Amazon's plan.
+    "jobs.collect.collect_orders": Task(0, 900, "account"),
     "jobs.notices.tell": Task(2, 300),
     "jobs.actions.run_actions": Task(3, 6 * 3600),
     "jobs.tasks.run_task": Task(3, 6 * 3600),

@@ -29,6 +29,7 @@ def settings(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         "SQLALCHEMY_DATABASE_URI": sqlalchemy_url(environ.get("DATABASE_URL", "postgresql://unset@127.0.0.1:1/unset")),
         "SQLALCHEMY_ENGINE_OPTIONS": {
             "pool_pre_ping": True,
+            "hide_parameters": True,  # or an error that is logged tells of people
             "pool_size": 8,
             "max_overflow": 8,
             "connect_args": {

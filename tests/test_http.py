@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from werkzeug.routing import Rule
 
 from portal import create_app
@@ -286,3 +287,10 @@ def test_what_is_not_there_answers_in_the_form_that_was_asked_for(app):
         problem = client.get(path, headers={"Accept": accepted})
         assert (problem.status_code, problem.mimetype) == (404, "application/problem+json")
         assert problem.get_json(force=True)["status"] == 404
+
+
+def test_a_statement_that_fails_tells_of_nobody(app):
+    """Such errors are logged, and kept by the queue."""
+    with app.app_context(), pytest.raises(DBAPIError) as error:
+        db.session.execute(text("SELECT 1 / 0, CAST(:name AS text)"), {"name": "Käthe Müller"})
+    assert "Käthe" not in str(error.value)

@@ -160,9 +160,19 @@ def _go_on(message: StatusMessage, platform: CloudPlatform) -> None:
 
 def _send(message: StatusMessage, platform: CloudPlatform, connector: Connector) -> None:
     shipment = _shipment(message)
-    if message.tried_at is not None and _is_known(message, connector, shipment):
-        _confirm(message, platform)
-        return
+    in_doubt = message.tried_at
+    if in_doubt is not None:
+        try:
+            is_known = _is_known(message, connector, shipment)
+        except (ConnectionRevoked, ApplicationRefused):
+            raise
+        except Refused as refused:  # the look was, not the message
+            message.attempts += 1
+            _try_later(message, platform, refused)
+            return
+        if is_known:
+            _confirm(message, platform)
+            return
     message.tried_at = datetime.now(UTC)
     message.attempts += 1
     db.session.commit()
@@ -176,8 +186,11 @@ def _send(message: StatusMessage, platform: CloudPlatform, connector: Connector)
         return
     except Unanswered:
         raise  # perhaps carried out: the attempt stays in doubt
+    except OutOfBudget:
+        message.tried_at, message.attempts = in_doubt, message.attempts - 1  # no call was made
+        raise
     except (Unavailable, Refused):
-        message.tried_at = None  # certainly not carried out
+        message.tried_at = in_doubt  # certainly not carried out
         raise
     now = datetime.now(UTC)
     message.state, message.problem, message.sent_at = OutboxState.SENT, None, now

@@ -227,6 +227,12 @@ def test_sellers_and_regions_have_plans_of_their_own(app):
         assert (mine.left("searchOrders"), other.left("searchOrders")) == (0, 20)
 
 
+def test_what_one_account_says_of_a_seller_costs_another_nothing(make_seller):
+    one, other = (make_seller(seller_id="A1").connector.plans for _ in range(2))
+    other.drain("searchOrders")
+    assert (one.left("searchOrders"), other.left("searchOrders")) == (20, 0)
+
+
 def test_workers_in_several_processes_share_one_plan(app, seller):
     begin, taken = forks.Barrier(2, timeout=SECONDS), forks.SimpleQueue()
 

@@ -12,9 +12,9 @@ import pytest
 from jobs.outbox import send_message
 from portal.cloud import events, outbox
 from portal.cloud.collection import collect
-from portal.cloud.connectors import PackageItem, Shipment
+from portal.cloud.connectors import PackageItem, Shipment, connector_for
 from portal.cloud.events import deliver_event, emit, signature
-from portal.cloud.models import CloudEvent, StatusMessage
+from portal.cloud.models import CloudEvent, CloudPlatform, StatusMessage
 from portal.errors import Refused
 from portal.extensions import db
 from portal.locks import Lock
@@ -309,6 +309,36 @@ def test_a_sender_killed_after_the_work_was_done_does_not_repeat_it(app, submit,
     until_free(Lock.MESSAGE, id)
     outbox.send(id)
     assert (state(id), scripted.count("confirmShipment")) == (("confirmed", None), 1)
+
+
+def test_a_refused_look_at_a_doubtful_attempt_is_no_refused_report(submit, scripted):
+    def lose(call):
+        scripted.carry_out(call)
+        return RESET
+
+    id = submit()
+    scripted.put_in_line("confirmShipment", lose)
+    outbox.send(id)
+    denied = refusal(403, "Unauthorized", "denied")
+    scripted.put_in_line("getOrder", denied, denied)  # a first one may be the token's fault
+    outbox.send(id)
+    assert (state(id)[0], message(id).attempts) == ("queued", 2)
+    outbox.send(id)
+    assert (state(id), scripted.count("confirmShipment")) == (("confirmed", None), 1)
+
+
+def test_a_call_that_the_plan_did_not_allow_is_no_attempt_and_ends_no_doubt(submit, scripted):
+    id = submit()
+    scripted.put_in_line("confirmShipment", RESET)
+    outbox.send(id)
+    doubt = message(id).tried_at
+    plans = connector_for(db.session.get_one(CloudPlatform, message(id).platform_id)).plans
+    plans.take_up("confirmShipment", "0.001")
+    plans.drain("confirmShipment")
+    for _ in range(3):
+        outbox.send(id)
+    assert (state(id)[0], message(id).attempts, message(id).tried_at) == ("queued", 1, doubt)
+    assert scripted.count("confirmShipment") == 1
 
 
 # Events

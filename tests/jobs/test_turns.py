@@ -86,6 +86,13 @@ def test_whatever_is_put_comes_once_and_in_turns(app, wanted):
         assert not redis().keys(f"{turns.PLACE}{NAME}*") and not redis().keys(f"{turns.LINE}{NAME}*")
 
 
+def test_collecting_goes_before_its_accounts_messages(line):
+    messages = [Job("jobs.outbox.send_message", (NOBODY + 1, number)) for number in range(5)]
+    collecting = Job(COLLECT, (NOBODY + 1, 9))
+    put(*messages, collecting)
+    assert take_all()[:2] == [messages[0], collecting]
+
+
 def test_what_waits_is_not_put_there_again_and_what_was_taken_is(line):
     one, two = reports(1, 2)
     put(one, two, one, two)

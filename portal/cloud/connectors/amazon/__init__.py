@@ -60,7 +60,9 @@ class Amazon:
         """The platform's seller. Without a refresh token it can only ask for consent."""
         addresses = addresses_of(platform.marketplaces, current_app.config["AMAZON_URL"])
         owner = f"platform-{platform.id}"
-        plans = Plans(platform.seller_id or owner, addresses.region)
+        # The browser that comes back names the seller, so it is of this account that he is believed to be one.
+        seller = f"{platform.account_id}-{platform.seller_id}" if platform.seller_id else owner
+        plans = Plans(seller, addresses.region)
         if platform.refresh_token is None:
             return cls(addresses, plans, None)
         refresh_token = unseal(platform.refresh_token, platform.token_place)
