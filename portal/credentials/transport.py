@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +23,9 @@ from portal.sentences import sentence
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
 TIMEOUT = (CONNECT_SECONDS, READ_SECONDS)
+# An answer's body as a whole, however slowly it trickles in: READ_SECONDS are for each piece.
+BODY_SECONDS = 60
+PIECE = 256 * 1024
 # A page of 500 orders is some 2 MB; one order of 10,000 lines some 4 MB.
 MOST_BYTES = 32 * 1024 * 1024
 POOL = 16
@@ -64,12 +68,18 @@ def equip(new: requests.Session) -> requests.Session:
 
 
 class BoundedAdapter(GuardedAdapter):
-    """Reads the whole answer, but never more than MOST_BYTES."""
+    """Reads the whole answer, but never more than MOST_BYTES, nor for longer than BODY_SECONDS."""
 
     def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
         response = super().send(request, *arguments, **{**options, "stream": True})
+        until, content = time.monotonic() + BODY_SECONDS, bytearray()
         try:
-            content = response.raw.read(MOST_BYTES + 1, decode_content=True)
+            # Not read(): it waits until it has as much as was asked for.
+            while len(content) <= MOST_BYTES and (piece := response.raw.read1(PIECE, decode_content=True)):
+                content += piece
+                if time.monotonic() > until:
+                    response.close()
+                    raise requests.ReadTimeout("The answer takes too long.", request=request)
         except urllib3.exceptions.TimeoutError as error:
             raise requests.ReadTimeout(error, request=request) from error
         except urllib3.exceptions.HTTPError as error:
@@ -77,7 +87,7 @@ class BoundedAdapter(GuardedAdapter):
         if len(content) > MOST_BYTES:
             response.close()
             raise TooLarge("The answer is too large.", request=request)
-        response._content = content
+        response._content = bytes(content)
         response._content_consumed = True  # type: ignore[attr-defined]
         return response
 

@@ -27,9 +27,10 @@ class Reply:
         headers: dict[str, str] | None = None,
         seconds: float = 0,
         certificate: Path | None = None,
+        trickles: bool = False,
     ) -> None:
         self.status, self.body, self.headers = status, body, headers or {}
-        self.seconds, self.certificate = seconds, certificate
+        self.seconds, self.certificate, self.trickles = seconds, certificate, trickles
         self.seen: list[str] = []
 
 
@@ -48,7 +49,11 @@ def serve() -> Iterator[Callable[[Reply], str]]:
                 for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(reply.body)
+                for at in range(len(reply.body)) if reply.trickles else ():
+                    self.wfile.write(reply.body[at : at + 1])
+                    time.sleep(0.05)
+                if not reply.trickles:
+                    self.wfile.write(reply.body)
 
             do_GET = do_POST = answer
 

@@ -77,6 +77,14 @@ def test_a_server_that_takes_too_long_is_a_time_out(cloud_at, serve, monkeypatch
         cloud_at(serve(Reply(seconds=0.4))).test()
 
 
+def test_an_answer_that_trickles_in_without_end_is_a_time_out(cloud_at, serve, monkeypatch):
+    """Each piece of it comes in time; a thread of the web server must not be held for ever."""
+    monkeypatch.setattr(transport, "BODY_SECONDS", 0.2)
+    reply = Reply(200, b"{" + b" " * 200 + b"}", trickles=True)
+    with pytest.raises(clouds.TimedOut, match="did not answer in time"):
+        cloud_at(serve(reply)).test()
+
+
 @pytest.mark.parametrize(
     "reply",
     [
