@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import ssl
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,7 +13,7 @@ import requests
 import urllib3
 from flask import current_app
 
-from portal import outgoing
+from portal import answers, outgoing
 from portal.credentials.errors import CertificateRefused, NotACloud, NotReachable, TimedOut
 from portal.errors import Refused
 from portal.outgoing import GuardedAdapter
@@ -23,16 +22,7 @@ from portal.sentences import sentence
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
 TIMEOUT = (CONNECT_SECONDS, READ_SECONDS)
-# An answer's body as a whole, however slowly it trickles in: READ_SECONDS are for each piece.
-BODY_SECONDS = 60
-PIECE = 256 * 1024
-# A page of 500 orders is some 2 MB; one order of 10,000 lines some 4 MB.
-MOST_BYTES = 32 * 1024 * 1024
 POOL = 16
-
-
-class TooLarge(requests.RequestException):
-    """The answer is longer than MOST_BYTES."""
 
 
 def checked_address(typed: str) -> str:
@@ -68,28 +58,10 @@ def equip(new: requests.Session) -> requests.Session:
 
 
 class BoundedAdapter(GuardedAdapter):
-    """Reads the whole answer, but never more than MOST_BYTES, nor for longer than BODY_SECONDS."""
+    """Reads the whole answer, within the limits of portal/answers.py."""
 
     def send(self, request: requests.PreparedRequest, *arguments: Any, **options: Any) -> requests.Response:
-        response = super().send(request, *arguments, **{**options, "stream": True})
-        until, content = time.monotonic() + BODY_SECONDS, bytearray()
-        try:
-            # Not read(): it waits until it has as much as was asked for.
-            while len(content) <= MOST_BYTES and (piece := response.raw.read1(PIECE, decode_content=True)):
-                content += piece
-                if time.monotonic() > until:
-                    response.close()
-                    raise requests.ReadTimeout("The answer takes too long.", request=request)
-        except urllib3.exceptions.TimeoutError as error:
-            raise requests.ReadTimeout(error, request=request) from error
-        except urllib3.exceptions.HTTPError as error:
-            raise requests.ConnectionError(error, request=request) from error
-        if len(content) > MOST_BYTES:
-            response.close()
-            raise TooLarge("The answer is too large.", request=request)
-        response._content = bytes(content)
-        response._content_consumed = True  # type: ignore[attr-defined]
-        return response
+        return answers.read(super().send(request, *arguments, **{**options, "stream": True}))
 
 
 def send(method: str, url: str, repeatable: bool = True, **options: Any) -> requests.Response:
@@ -137,7 +109,7 @@ def in_words(url: str) -> Iterator[None]:
         ) from error
     except requests.ConnectionError as error:
         raise NotReachable(_connection_problem(place, error)) from error
-    except TooLarge as error:
+    except answers.TooLarge as error:
         raise NotACloud(sentence("%(place)s sends more than a Kontor cloud ever would.", place=place)) from error
     except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError) as error:
         raise NotReachable(sentence("%(place)s cannot be called. Check the address.", place=place)) from error

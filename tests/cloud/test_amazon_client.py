@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from structlog.testing import capture_logs
 
+from portal import answers
 from portal.cloud.connectors import (
     ApplicationRefused,
     CodeRefused,
@@ -250,6 +251,14 @@ def test_workers_in_several_processes_share_one_plan(app, seller):
         worker.join(SECONDS)
         assert worker.exitcode == 0
     assert taken.get() + taken.get() == 20
+
+
+@pytest.mark.parametrize("limit", ["MOST_BYTES", "BODY_SECONDS"])
+def test_an_answer_without_end_is_no_answer(seller, scripted, monkeypatch, limit):
+    seller.connector.get_order("x")  # so that there is a token
+    monkeypatch.setattr(answers, limit, -1)
+    with pytest.raises(Unanswered):
+        seller.connector.get_order("x")
 
 
 def test_an_order_of_somebody_else_is_nothing(seller, scripted):

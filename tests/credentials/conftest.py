@@ -49,11 +49,10 @@ def serve() -> Iterator[Callable[[Reply], str]]:
                 for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
-                for at in range(len(reply.body)) if reply.trickles else ():
-                    self.wfile.write(reply.body[at : at + 1])
-                    time.sleep(0.05)
-                if not reply.trickles:
-                    self.wfile.write(reply.body)
+                size = 1 if reply.trickles else max(len(reply.body), 1)
+                for at in range(0, len(reply.body), size):
+                    self.wfile.write(reply.body[at : at + size])
+                    time.sleep(0.05 * reply.trickles)
 
             do_GET = do_POST = answer
 

@@ -9,6 +9,7 @@ from threading import Thread
 
 import pytest
 
+from portal import answers
 from portal import secrets as seals
 from portal.credentials import cloud as clouds
 from portal.credentials import tokens, transport
@@ -79,7 +80,7 @@ def test_a_server_that_takes_too_long_is_a_time_out(cloud_at, serve, monkeypatch
 
 def test_an_answer_that_trickles_in_without_end_is_a_time_out(cloud_at, serve, monkeypatch):
     """Each piece of it comes in time; a thread of the web server must not be held for ever."""
-    monkeypatch.setattr(transport, "BODY_SECONDS", 0.2)
+    monkeypatch.setattr(answers, "BODY_SECONDS", 0.2)
     reply = Reply(200, b"{" + b" " * 200 + b"}", trickles=True)
     with pytest.raises(clouds.TimedOut, match="did not answer in time"):
         cloud_at(serve(reply)).test()
@@ -124,7 +125,7 @@ def test_a_redirect_is_not_followed(cloud_at, serve):
 
 
 def test_an_endless_answer_is_cut_off(cloud_at, serve, monkeypatch):
-    monkeypatch.setattr(transport, "MOST_BYTES", 1000)
+    monkeypatch.setattr(answers, "MOST_BYTES", 1000)
     with pytest.raises(clouds.NotACloud, match="more than a Kontor cloud"):
         cloud_at(serve(Reply(200, b"x" * 5000))).test()
 
