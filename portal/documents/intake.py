@@ -106,12 +106,15 @@ def write_page(source: Source, planned: Planned, collections: Sequence[Collectio
     fresh: list[Draft] = []
     revisions: list[Revision] = []
     held: list[Held] = []
+    wishes: list[int] = []
     tally = Tally(orders=len(arrivals), repeated=len(arrivals) - len(newest))
     for order_id, outcome in outcomes.items():
         document = existing.get(order_id)
         if isinstance(outcome, Held):
             if document is None or outcome.version > document.version:
                 held.append(outcome)
+                if document is not None and newest[order_id].order.cancel_requested:
+                    wishes.append(document.id)
             else:
                 tally.repeated += 1
         elif document is not None:
@@ -137,6 +140,7 @@ def write_page(source: Source, planned: Planned, collections: Sequence[Collectio
         numbers = ranges.draw(fresh, ranges.of_document)
         page.write_documents(fresh, document_ids, numbers, customers)
         page.write_revisions(revisions)
+        page.write_wishes(wishes)
         page.write_lines(
             [(id, draft) for id, draft in zip(document_ids, fresh, strict=True)]
             + [(revision.existing.id, revision.draft) for revision in changed if revision.draft is not None]
@@ -188,7 +192,8 @@ def retry_held(held: HeldOrder, source: Source) -> Retried:
     tried = update(HeldOrder).where(HeldOrder.id == id).values(retries=HeldOrder.retries + 1)
     db.session.execute(tried, execution_options={"synchronize_session": False})
     db.session.expire_all()
-    return Retried(tally.documents.get(order_id), tally.reasons.get(order_id))
+    reason = tally.reasons.get(order_id)  # what is held may be a newer version of a document
+    return Retried(tally.documents.get(order_id) if reason is None else None, reason)
 
 
 def _plan(order: Order, settings: Settings, refused: str | None) -> Draft | Held | NotWanted:

@@ -460,6 +460,11 @@ class Page:
         if changed:
             self._run("DELETE FROM document_line WHERE document_id = ANY(%s)", (changed,))
 
+    def write_wishes(self, document_ids: Sequence[int]) -> None:
+        """The buyers of these asked to cancel, by versions that are held: whoever ships is asked all the same."""
+        if document_ids:
+            self._run("UPDATE document SET cancel_requested = true WHERE id = ANY(%s)", (list(document_ids),))
+
     def write_page(self, page_id: int, source: Source, collections: Sequence[Collection], orders: int) -> None:
         calls = {str(collection.id): msgspec.to_builtins(collection) for collection in collections}
         self._run(

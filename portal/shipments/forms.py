@@ -22,7 +22,9 @@ from portal.typed import Form, choices
 # Lines a form offers at once. An order with more open lines goes out in several parcels anyway.
 LINES_SHOWN = 200
 
+# A box, and beside it which order item it was shown for: intake may put another one there meanwhile.
 QUANTITY = "quantity-"
+REFERENCE = "reference-"
 
 
 def _text(typed: str | None) -> str:
@@ -34,7 +36,8 @@ def _stripped(typed: str | None) -> str:
 
 
 class ShipmentForm(Form):
-    """A parcel. The quantities are not fields of WTForms: there is one a line, named quantity-<position>.
+    """A parcel. The quantities are not fields of WTForms: there is one a line, named quantity-<position>,
+    and the order item it was shown for as reference-<position>.
 
     A form that brings no quantity at all means everything that is offered.
     """
@@ -47,7 +50,9 @@ class ShipmentForm(Form):
     def __init__(self, carriers: Sequence[Carrier], articles: Sequence[Article], **defaults: Any) -> None:
         super().__init__(**defaults)
         self.carrier.choices = choices((carrier.id, carrier.name) for carrier in carriers)
-        self.typed = _typed_quantities(request.form) if self.is_submitted() else {}
+        sent = request.form if self.is_submitted() else {}
+        self.typed = _by_position(sent, QUANTITY)
+        self.seen = _by_position(sent, REFERENCE)
         self.quantity_errors: list[str] = []
         self.wrong_quantities: dict[int, str] = {}
         self.offer(articles)
@@ -60,7 +65,9 @@ class ShipmentForm(Form):
 
     def quantity(self, article: Article) -> str:
         """What the line's box shows: what was typed, else what is open."""
-        return self.typed.get(article.position, "" if self.typed else str(article.open))
+        if not self.typed:
+            return str(article.open)
+        return self.typed.get(article.position, "") if self.seen.get(article.position) == article.reference else ""
 
     def quantities(self) -> dict[int, int] | None:
         """Positions to pieces. None where something is not a whole number, which `wrong_quantities` tells."""
@@ -73,6 +80,10 @@ class ShipmentForm(Form):
             except ValueError as error:
                 self.wrong_quantities[position] = _("“%(typed)s” is not a whole number of pieces.", typed=str(error))
         return None if self.wrong_quantities else pieces
+
+    def references(self) -> dict[int, str]:
+        """Positions to the order items they were shown with."""
+        return self.seen if self.typed else {article.position: article.reference for article in self.articles}
 
     @property
     def errors_above(self) -> list[str]:
@@ -165,13 +176,13 @@ def _check_printable(field: Field) -> None:
         raise ValidationError(_("There is a character in it that cannot be printed."))
 
 
-def _typed_quantities(sent: Mapping[str, str]) -> dict[int, str]:
-    typed = {}
+def _by_position(sent: Mapping[str, str], prefix: str) -> dict[int, str]:
+    found = {}
     for name, value in sent.items():
-        position = name.removeprefix(QUANTITY)
-        if name.startswith(QUANTITY) and position.isascii() and position.isdigit() and len(position) < 10:
-            typed[int(position)] = value
-    return typed
+        position = name.removeprefix(prefix)
+        if name.startswith(prefix) and position.isascii() and position.isdigit() and len(position) < 10:
+            found[int(position)] = value
+    return found
 
 
 def _whole(typed: str) -> int:

@@ -61,7 +61,7 @@ class NothingChosen(ShipmentRefused):
 
 
 class UnknownLine(ShipmentRefused):
-    """The document has no such line, or it is not an article."""
+    """The document has no such line, it is not an article, or not the one that was seen there."""
 
     field = "quantities"
 
@@ -147,14 +147,23 @@ class Shippable:
     articles: tuple[Article, ...]
     tracking_numbers: frozenset[str]
 
+    @property
+    def references(self) -> dict[int, str]:
+        """The order item at each position that can lie in a parcel."""
+        return {article.position: article.reference for article in self.articles}
+
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A parcel that is to be booked. `quantities` maps the document's positions to pieces."""
+    """A parcel that is to be booked. `quantities` maps the document's positions to pieces.
+
+    `references` says which order item was seen at a position: where it is another by now, the parcel is refused.
+    """
 
     tracking_number: str
     shipped_at: datetime
     quantities: Mapping[int, int]
+    references: Mapping[int, str]
     despite_cancellation: bool = False
 
 
@@ -190,7 +199,7 @@ def book(document: Shippable, parcel: Parcel, now: datetime) -> State:
         raise ShippedInFuture(_("The ship date is more than a day ahead. Report the parcel once it is on its way."))
     if parcel.shipped_at < document.ordered_at:
         raise ShippedBeforeOrder(_("The ship date lies before the order."))
-    _check_quantities(document.articles, parcel.quantities)
+    _check_quantities(document.articles, parcel)
     left = sum(article.open - parcel.quantities.get(article.position, 0) for article in document.articles)
     return State.PARTLY_SHIPPED if left else State.SHIPPED
 
@@ -231,12 +240,14 @@ def moment_of(shipped_on: datetime, zone: ZoneInfo, now: datetime, ordered_at: d
     return max(noon, ordered_at) if ordered_at.astimezone(zone).date() == day else noon
 
 
-def _check_quantities(articles: tuple[Article, ...], quantities: Mapping[int, int]) -> None:
+def _check_quantities(articles: tuple[Article, ...], parcel: Parcel) -> None:
+    quantities = parcel.quantities
     known = {article.position: article for article in articles}
-    if any(position not in known for position in quantities):
-        raise UnknownLine(
-            _("The order was changed meanwhile: a chosen line is no longer there. Look at the lines again.")
-        )
+    for position in quantities:
+        if position not in known or parcel.references.get(position) != known[position].reference:
+            raise UnknownLine(
+                _("The order was changed meanwhile: a chosen line is no longer where it was. Look at the lines again.")
+            )
     for position, quantity in quantities.items():
         article = known[position]
         if quantity < 0:

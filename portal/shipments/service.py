@@ -85,9 +85,12 @@ def ship(
     tracking_number: str,
     shipped_at: datetime,
     quantities: Mapping[int, int],
+    references: Mapping[int, str] | None = None,
     despite_cancellation: bool = False,
 ) -> Shipment:
     """Book a parcel and ask for its report. `quantities` maps the document's positions to pieces.
+
+    `references` maps positions to the order items that were seen there; None where they are those of now.
 
     The document is locked until the transaction ends: two who ship at once never exceed what is
     open, and never share a package reference. Raises a ShipmentRefused; nothing is written then.
@@ -96,7 +99,9 @@ def ship(
     _lock(document)
     chosen = {position: quantity for position, quantity in quantities.items() if quantity}
     number = tracking.normalise(tracking_number)
-    document.state = book(shippable(document), Parcel(number, shipped_at, chosen, despite_cancellation), now)
+    as_it_is = shippable(document)
+    seen = references if references is not None else as_it_is.references
+    document.state = book(as_it_is, Parcel(number, shipped_at, chosen, seen, despite_cancellation), now)
     last = db.session.scalar(
         select(func.coalesce(func.max(Shipment.package_reference), 0)).where(Shipment.document_id == document.id)
     )

@@ -103,6 +103,7 @@ def create(id: int) -> ResponseReturnValue:
                 form.tracking_number.data or "",
                 form.shipped_at(zone, document.ordered_at),
                 quantities,
+                form.references(),
                 bool(form.despite_cancellation.data),
             )
         except ShipmentRefused as refused:

@@ -153,6 +153,23 @@ def meanwhile(app, merchant, work):
     other.join()
 
 
+def test_a_retry_of_a_newer_version_that_stays_held_says_why_and_names_no_document(source):
+    take(source, an_order("028-1"))
+    take(source, an_order("028-1", version=2, lines=[a_line(total=Decimal("1"))]))
+    outcome = intake.retry_held(held()["028-1"], source)
+    assert outcome.document is None and outcome.reason is not None
+    assert held()["028-1"].retries == 1
+
+
+def test_a_wish_to_cancel_reaches_the_document_although_its_version_is_held(source):
+    take(source, an_order("028-1"), an_order("028-2"))
+    before = documents()["028-1"].version
+    wrong = [a_line(total=Decimal("1"))]
+    take(source, an_order("028-1", version=2, lines=wrong, cancel_requested=True), an_order("028-2", 2, lines=wrong))
+    assert {id: document.cancel_requested for id, document in documents().items()} == {"028-1": True, "028-2": False}
+    assert documents()["028-1"].version == before and set(held()) == {"028-1", "028-2"}
+
+
 def test_two_who_try_a_held_order_at_once_are_both_counted(source, app, merchant):
     take(source, a_bad_order("028-1"))
     found = held()["028-1"]

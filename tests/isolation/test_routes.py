@@ -309,7 +309,12 @@ def test_choosing_columns_leaves_a_neighbours_choice_alone(owner, browser, first
         ("/platforms/{own_platform}/defaults", {"address_status": "{address_status}"}),
         (
             "/shipments/documents/{own_document}",
-            {"carrier": "{carrier}", "tracking_number": "00340434161094000001", "quantity-1": "1"},
+            {
+                "carrier": "{carrier}",
+                "tracking_number": "00340434161094000001",
+                "quantity-1": "1",
+                "reference-1": "item-1",
+            },
         ),
         (
             "/masterdata/tax-rates/new",

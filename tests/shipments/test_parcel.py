@@ -37,7 +37,8 @@ def a_document(**changes: Any) -> Shippable:
 
 
 def a_parcel(**changes: Any) -> Parcel:
-    return Parcel(**{"tracking_number": "00340434123456789012", "shipped_at": NOW, "quantities": {1: 1}, **changes})
+    values = {"tracking_number": "00340434123456789012", "shipped_at": NOW, "quantities": {1: 1}, **changes}
+    return Parcel(**{"references": {position: f"item-{position}" for position in values["quantities"]}, **values})
 
 
 def test_the_last_piece_makes_the_document_shipped():
@@ -76,6 +77,8 @@ REFUSALS = [
         a_parcel(quantities={1: 1_000_001}),
     ),
     (parcel.UnknownLine, "quantities", a_document(), a_parcel(quantities={7: 1})),
+    (parcel.UnknownLine, "quantities", a_document(), a_parcel(references={1: "item-2"})),
+    (parcel.UnknownLine, "quantities", a_document(), a_parcel(references={})),
     (parcel.TrackingNumberMissing, "tracking_number", a_document(), a_parcel(tracking_number="")),
     (parcel.TrackingNumberTooLong, "tracking_number", a_document(), a_parcel(tracking_number="1" * 51)),
     (parcel.TrackingNumberUnprintable, "tracking_number", a_document(), a_parcel(tracking_number="12\n34")),

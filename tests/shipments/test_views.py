@@ -158,7 +158,7 @@ class TestRefusals:
             ({"quantity-1": "<b>"}, "“<b>” is not a whole number of pieces."),
             ({"quantity-1": "9" * 400}, "is not a whole number of pieces."),
             ({"quantity-1": "99999999999"}, "99999999999 are to be shipped, 2 are open."),
-            ({"quantity-77": "1"}, "a chosen line is no longer there"),
+            ({"quantity-77": "1"}, "a chosen line is no longer where it was"),
         ],
     )
     def test_quantities_are_refused_where_they_stand_and_stay(self, desk, document, quantities, sentence):
@@ -172,6 +172,20 @@ class TestRefusals:
             assert page.fields[name] == sent[name]
         assert page.fields["tracking_number"] == NUMBER
         assert parcels(desk) == []
+
+    def test_boxes_of_a_page_whose_lines_have_changed_meanwhile_book_nothing(self, desk, document):
+        sent = form(desk, document, **{"quantity-1": "", "quantity-2": "1"})
+        lines = [a_line(1, quantity=2), a_line(3, quantity=4), a_line(2)]
+        desk.take(an_order(version=10**6, placed_at=PLACED, lines=lines))
+        page = desk.send(f"/shipments/documents/{document.id}", 422, **sent).one("form", id="ship")
+        assert "The order was changed meanwhile" in page.one("div", role="alert").words
+        assert parcels(desk) == []
+        again = page.fields
+        assert again["tracking_number"] == NUMBER
+        # What was typed for a line that is still what it was stays; what another article moved into is empty.
+        assert [again[f"quantity-{position}"] for position in (1, 2, 3)] == ["", "", ""]
+        desk.do(f"/shipments/documents/{document.id}", **{**again, "quantity-3": "1"})
+        assert {item.position: item.quantity for item in parcels(desk)[0].items} == {3: 1}
 
     def test_a_number_of_another_parcel_of_the_document(self, desk, document):
         desk.parcel(document)
