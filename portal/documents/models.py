@@ -124,6 +124,7 @@ class DocumentLine(db.Model):
     tax_code: Mapped[str] = mapped_column(server_default="")
     tax_rate: Mapped[Decimal | None] = mapped_column(Numeric)
     tax: Mapped[Decimal | None] = mapped_column(Numeric)
+    shipped: Mapped[int] = mapped_column(server_default=text("0"))  # as the marketplace says, by whomever
 
 
 class IntakePage(db.Model):

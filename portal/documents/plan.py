@@ -100,7 +100,10 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class DraftLine:
-    """A line to be written. `amount` is the line's share of the total, gross; `tax` is what of it is tax."""
+    """A line to be written. `amount` is the line's share of the total, gross; `tax` is what of it is tax.
+
+    `shipped` is how many pieces the marketplace says are on their way, by whomever.
+    """
 
     kind: LineKind
     reference: str
@@ -112,6 +115,7 @@ class DraftLine:
     tax_code: str = ""
     tax_rate: Decimal | None = None
     tax: Decimal | None = None
+    shipped: int = 0
 
     @property
     def told(self) -> tuple[object, ...]:
@@ -356,6 +360,7 @@ def _lines(order: Order, settings: Settings, case: TaxCase, day: date) -> list[D
                 _unit_price(line, amount),
                 amount,
                 *taxation.of(amount, articles, tax_class, sku),
+                shipped=min(max(line.shipped, 0), line.quantity),
             )
         )
         for kind, component in extras:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from portal.documents.models import State
+from portal.documents.models import LineKind, State
 from portal.documents.plan import Draft, DraftLine, NotWanted
 from portal.order import Order, Status
 from portal.platforms.models import DocumentType
@@ -40,7 +41,8 @@ class Existing:
 class Revision:
     """A change to be written, by a version of the order.
 
-    `event` is None where at most the date to ship by moves on with it; `draft` replaces lines and address.
+    `event` is None where at most the date to ship by and what was shipped move on with it; `draft` replaces lines
+    and address. `shipped` is what the marketplace says now of lines that stay: pieces by position.
     """
 
     existing: Existing
@@ -50,6 +52,7 @@ class Revision:
     notice: str | None
     cancel_requested: bool
     draft: Draft | None = None
+    shipped: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def version(self) -> datetime:
@@ -68,6 +71,12 @@ def revise(existing: Existing, outcome: Draft | NotWanted, delivery: dict[str, A
         return None
     if isinstance(outcome, NotWanted):
         return _withdrawn(existing, outcome)
+    revision = _went_on(existing, outcome, delivery)
+    return revision if revision.draft else replace(revision, shipped=_shipped(existing, outcome))
+
+
+def _went_on(existing: Existing, outcome: Draft, delivery: dict[str, Any]) -> Revision:
+    order = outcome.order
     asks = order.cancel_requested
     state = _further(existing.state, outcome.state)
     lines_differ = [line.told for line in existing.lines] != [line.told for line in outcome.lines]
@@ -122,6 +131,15 @@ def _withdrawn(existing: Existing, outcome: NotWanted) -> Revision:
         "The order was cancelled at the marketplace after shipping had begun. This document was left as it is."
     )
     return Revision(existing, "noted", order, existing.state, notice, existing.cancel_requested)
+
+
+def _shipped(existing: Existing, outcome: Draft) -> dict[int, int]:
+    said = {line.reference: line.shipped for line in outcome.lines if line.kind == LineKind.ARTICLE}
+    return {
+        position: said[line.reference]
+        for position, line in enumerate(existing.lines, start=1)
+        if line.kind == LineKind.ARTICLE and said.get(line.reference, line.shipped) != line.shipped
+    }
 
 
 def _further(ours: State, theirs: State) -> State:

@@ -409,9 +409,9 @@ class Page:
             return
         self._run(
             "INSERT INTO document_line (tenant_id, document_id, position, kind, reference, article_number, title, "
-            "quantity, unit_price, amount, tax_code, tax_rate, tax) "
+            "quantity, unit_price, amount, tax_code, tax_rate, tax, shipped) "
             "SELECT %s, l.* FROM unnest(%s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], "
-            "%s::int[], %s::numeric[], %s::numeric[], %s::text[], %s::numeric[], %s::numeric[]) AS l",
+            "%s::int[], %s::numeric[], %s::numeric[], %s::text[], %s::numeric[], %s::numeric[], %s::int[]) AS l",
             (
                 self.tenant_id,
                 values(id for id, _, _ in rows),
@@ -426,6 +426,7 @@ class Page:
                 texts(line.tax_code for _, _, line in rows),
                 values(line.tax_rate for _, _, line in rows),
                 values(line.tax for _, _, line in rows),
+                values(line.shipped for _, _, line in rows),
             ),
         )
 
@@ -459,6 +460,14 @@ class Page:
         changed = [revision.existing.id for revision in revisions if revision.draft is not None]
         if changed:
             self._run("DELETE FROM document_line WHERE document_id = ANY(%s)", (changed,))
+        shipped = [(one.existing.id, position, count) for one in revisions for position, count in one.shipped.items()]
+        if shipped:
+            self._run(
+                "UPDATE document_line l SET shipped = s.shipped "
+                "FROM unnest(%s::bigint[], %s::int[], %s::int[]) AS s(document_id, position, shipped) "
+                "WHERE l.document_id = s.document_id AND l.position = s.position",
+                tuple(values(column) for column in zip(*shipped, strict=True)),
+            )
 
     def write_wishes(self, document_ids: Sequence[int]) -> None:
         """The buyers of these asked to cancel, by versions that are held: whoever ships is asked all the same."""
@@ -582,7 +591,7 @@ class Page:
             return lines
         for row in self._run(
             "SELECT document_id, kind, reference, article_number, title, quantity, unit_price, amount, tax_code, "
-            "tax_rate, tax FROM document_line WHERE document_id = ANY(%s) ORDER BY document_id, position",
+            "tax_rate, tax, shipped FROM document_line WHERE document_id = ANY(%s) ORDER BY document_id, position",
             (document_ids,),
         ):
             lines.setdefault(row.document_id, []).append(DraftLine(LineKind(row.kind), *tuple(row)[2:]))

@@ -131,7 +131,7 @@ class Article:
 
     @property
     def open(self) -> int:
-        """Pieces that are in no parcel yet."""
+        """Pieces that are in no parcel yet, neither of ours nor of anybody's that the marketplace knows of."""
         return max(0, self.ordered - self.shipped)
 
 

@@ -46,7 +46,7 @@ class NotFailed(Refused):
 
 
 def shippable(document: Document) -> Shippable:
-    """The document as shipping sees it: its articles, and what of them is in parcels already."""
+    """The document as shipping sees it: its articles, and what of them is on its way already."""
     in_parcels = (
         select(ShipmentItem.position, func.sum(ShipmentItem.quantity).label("shipped"))
         .join(Shipment, Shipment.id == ShipmentItem.shipment_id)
@@ -61,7 +61,8 @@ def shippable(document: Document) -> Shippable:
             DocumentLine.article_number,
             DocumentLine.title,
             DocumentLine.quantity,
-            func.coalesce(in_parcels.c.shipped, 0),
+            # What left by another way than ours the marketplace tells; of ours it hears later than we know.
+            func.greatest(in_parcels.c.shipped, DocumentLine.shipped),
         )
         .outerjoin(in_parcels, in_parcels.c.position == DocumentLine.position)
         .where(DocumentLine.document_id == document.id, DocumentLine.kind == LineKind.ARTICLE)

@@ -263,6 +263,23 @@ def test_an_address_that_changes_between_two_parcels_is_a_notice_with_the_new_on
     assert found["028-2"].notice is None, "nothing is left to ship"
 
 
+def test_pieces_shipped_are_taken_over_with_a_new_order_and_as_they_move_on(source):
+    lines = [a_line(1, quantity=3, shipped=1), a_line(2, shipped=9), a_line(3, shipped=-1)]
+    take(source, an_order("028-1", status=Status.PARTLY_SHIPPED, lines=lines), an_order("028-2"))
+
+    def shipped(order_id):
+        wanted = select(DocumentLine.shipped).where(DocumentLine.document_id == documents()[order_id].id)
+        return db.session.scalars(wanted.order_by(DocumentLine.position)).all()
+
+    assert (shipped("028-1"), shipped("028-2")) == ([1, 1, 0], [0])  # never more than there are, or less than none
+    lines = [a_line(1, quantity=3, shipped=2), a_line(2, quantity=2), a_line(3)]
+    take(source, an_order("028-1", 2, status=Status.PARTLY_SHIPPED, lines=lines))
+    assert documents()["028-1"].notice is not None  # the second line is left as it is
+    assert shipped("028-1") == [2, 0, 0]
+    take(source, an_order("028-1", 1, status=Status.PARTLY_SHIPPED, lines=[a_line(1, quantity=3, shipped=3)]))
+    assert shipped("028-1") == [2, 0, 0]
+
+
 def test_a_change_after_shipping_is_a_notice_and_leaves_the_lines(source):
     take(source, an_order("028-1", status=Status.SHIPPED))
     take(source, an_order("028-1", version=2, status=Status.SHIPPED, lines=[a_line(quantity=9)]))

@@ -13,10 +13,12 @@ from jobs.report import report_shipment
 from portal.credentials.models import Credential
 from portal.documents.models import Document, State
 from portal.extensions import db
+from portal.order import Status
+from portal.platforms.models import Platform
 from portal.scope import tenant
 from portal.shipments import parcel, service
 from portal.shipments.models import MessageState, Shipment, ShipmentItem
-from tests.documents.builders import a_line, an_order, planned
+from tests.documents.builders import a_line, an_order, planned, write
 from tests.patience import SECONDS
 from tests.shipments.builders import PLACED, ScriptedCloud, a_carrier, a_document, a_platform
 
@@ -156,6 +158,27 @@ class TestBooking:
             ship(document, number="1z 999 AA1 0123456784")
         db.session.rollback()
         ship(a_document(merchant, "028-2"), number="1Z999AA10123456784")
+
+    def test_pieces_that_the_marketplace_says_are_shipped_are_not_offered_again(self, merchant):
+        document = a_document(merchant, quantities=(3, 1))
+        platform = db.session.get_one(Platform, document.platform_id)
+
+        def said(version, *shipped):
+            status = Status.PARTLY_SHIPPED if any(shipped) else Status.UNSHIPPED
+            lines = [a_line(1, quantity=3, shipped=shipped[0]), a_line(2, shipped=shipped[1])]
+            write(platform, an_order(version=version, placed_at=PLACED, status=status, lines=lines))
+            db.session.expire_all()
+            return [article.open for article in service.shippable(document).articles]
+
+        assert said(2, 1, 0) == [2, 1]  # one went out by another way, from the marketplace's own pages for instance
+        with pytest.raises(parcel.TooMany):
+            ship(document, {1: 3})
+        db.session.rollback()
+        ship(document, {1: 1, 2: 1})
+        assert [article.open for article in service.shippable(document).articles] == [2, 0]
+        assert said(3, 2, 1) == [1, 0]  # now it knows of ours, too
+        ship(document, {1: 1}, "another")
+        assert document.state == State.SHIPPED and document.notice is None
 
     def test_many_who_ship_at_once_share_no_piece_and_no_reference(self, app, merchant):
         document_id = a_document(merchant, quantities=(3, 2)).id
