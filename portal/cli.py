@@ -8,6 +8,8 @@ from flask.cli import with_appcontext
 
 from portal.errors import Refused, Unavailable
 
+CLI_LINK_HOURS = 1  # whoever reads it in the terminal opens it at once
+
 
 def register(app: Flask) -> None:
     """Add Kontor's commands beside Flask's own. Each imports what it needs when it runs."""
@@ -16,7 +18,7 @@ def register(app: Flask) -> None:
     from portal.sandbox.command import sandbox
     from portal.up import up
 
-    for command in (up, demo, sandbox, worker, workers, scheduler, reseal, mail_test, bench):
+    for command in (up, demo, sandbox, worker, workers, scheduler, reseal, sign_in_link, mail_test, bench):
         app.cli.add_command(command)
 
 
@@ -62,6 +64,25 @@ def scheduler() -> None:
 
     _check_migration()
     schedulers.run(_app())
+
+
+@click.command()
+@click.argument("email")
+@with_appcontext
+def sign_in_link(email: str) -> None:
+    """Print a link that signs in the user with this EMAIL, once, to choose a new password."""
+    from portal.extensions import db
+    from portal.scope import tenant
+    from portal.tenants import service
+
+    _check_migration()
+    user = service.find_user(email)
+    if user is None:
+        raise click.ClickException(f"Nobody signs in with {email}.")
+    with tenant(user.tenant_id):
+        link = service.create_sign_in_link(user, CLI_LINK_HOURS)
+        db.session.commit()
+    click.echo(link)
 
 
 @click.command()

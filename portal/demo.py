@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from urllib.parse import urljoin
 
 import click
@@ -12,7 +11,7 @@ from babel.core import default_locale, negotiate_locale
 from flask import current_app
 from flask.cli import with_appcontext
 from flask_babel import force_locale
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from portal.credentials import service as credentials
 from portal.credentials.models import Credential
@@ -53,7 +52,7 @@ def demo(orders: int | None) -> None:
             platform = _platform()
             _connect(platform)
             _set_up(platform)
-            link = tenants.create_sign_in_link(user, LINK_HOURS)
+            link = f"{tenants.create_sign_in_link(user, LINK_HOURS)}?next=/"
             db.session.commit()
     except (Refused, Unavailable) as problem:
         raise click.ClickException(str(problem)) from problem
@@ -64,23 +63,18 @@ def demo(orders: int | None) -> None:
 
 
 def _user() -> tuple[User, bool]:
-    """The demo's user, and whether he was just made. His password nobody knows: he signs in by the link."""
-    found = db.session.execute(text("SELECT * FROM portal_find_user(:email)"), {"email": EMAIL}).one_or_none()
-    if found is None:
-        with force_locale(_language()):
-            made = tenants.create_tenant(
-                COMPANY, CUSTOMER_NUMBER, "Europe/Berlin", NAME, EMAIL, secrets.token_urlsafe(), Role.OPERATOR
-            )
+    """The demo's user, and whether he was just made. He has no password: he signs in by the link."""
+    found = tenants.find_user(EMAIL)
+    if found is not None:
+        return found, False
+    with force_locale(_language()):
+        made = tenants.create_tenant(COMPANY, CUSTOMER_NUMBER, "Europe/Berlin", NAME, EMAIL, None, Role.OPERATOR)
+    db.session.commit()
+    with tenant(made.tenant_id):
+        taxes = masterdata.settings()
+        taxes.home_country, taxes.one_stop_shop = "DE", True
         db.session.commit()
-        tenant_id, user_id = made.tenant_id, made.user_id
-        with tenant(tenant_id):
-            taxes = masterdata.settings()
-            taxes.home_country, taxes.one_stop_shop = "DE", True
-            db.session.commit()
-    else:
-        tenant_id, user_id = found.tenant_id, found.user_id
-    with tenant(tenant_id):
-        return db.session.get_one(User, user_id), found is None
+        return db.session.get_one(User, made.user_id), True
 
 
 def _language() -> str:

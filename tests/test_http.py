@@ -92,7 +92,7 @@ def visitor(guarded: Flask, merchant: Merchant) -> FlaskClient:
     """The merchant's browser, at the guarded app."""
     client = guarded.test_client()
     with client.session_transaction() as cookie:
-        cookie["_user_id"] = f"{merchant.tenant_id}:{merchant.user_id}"
+        cookie["_user_id"] = f"{merchant.tenant_id}:{merchant.user_id}:0"
     return client
 
 

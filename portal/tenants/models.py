@@ -36,7 +36,10 @@ class Tenant(db.Model):
 
 
 class User(db.Model, UserMixin):
-    """A person who signs in. The session names tenant and user, so both are loaded under the row policy."""
+    """A person who signs in. The session names tenant and user, so both are loaded under the row policy.
+
+    And how often a password was set: a session from before the last time is over.
+    """
 
     __tablename__ = "app_user"  # "user" is a reserved word in SQL
 
@@ -45,6 +48,7 @@ class User(db.Model, UserMixin):
     email: Mapped[str]
     name: Mapped[str]
     password_hash: Mapped[str | None]
+    passwords_set: Mapped[int] = mapped_column(server_default=text("0"))
     role: Mapped[Role] = mapped_column(server_default=Role.CLERK.value)
     language: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -54,7 +58,7 @@ class User(db.Model, UserMixin):
     __table_args__ = (Index("uq_app_user_email", text("lower(email)"), unique=True),)
 
     def get_id(self) -> str:
-        return f"{self.tenant_id}:{self.id}"
+        return f"{self.tenant_id}:{self.id}:{self.passwords_set}"
 
     def may(self, role: Role) -> bool:
         """True if the user's role is this one or a wider one."""

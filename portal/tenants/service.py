@@ -129,30 +129,44 @@ def create_user(name: str, email: str, role: Role, password: str | None = None) 
     return user
 
 
-def authenticate(email: str, password: str) -> User | None:
-    """The user with this e-mail address and password. An unknown address takes as long as a wrong password."""
+def find_user(email: str) -> User | None:
+    """The user of whichever tenant who signs in with this e-mail address."""
     found = db.session.execute(text("SELECT * FROM portal_find_user(:email)"), {"email": email}).one_or_none()
     if found is None:
-        password_fits(password, None)
         return None
     with tenant(found.tenant_id):
-        user = db.session.get_one(User, found.user_id)
+        return db.session.get_one(User, found.user_id)
+
+
+def authenticate(email: str, password: str) -> User | None:
+    """The user with this e-mail address and password. An unknown address takes as long as a wrong password."""
+    user = find_user(email)
+    if user is None:
+        password_fits(password, None)
+        return None
+    with tenant(user.tenant_id):
         if not password_fits(password, user.password_hash):
             return None
-        if needs_rehash(user.password_hash):
+        if needs_rehash(str(user.password_hash)):
             user.password_hash = hash_password(password)
             db.session.flush()
         return user
 
 
 def set_password(user: User, password: str) -> None:
-    """Give the user a new password."""
+    """Give the user a new password. Whoever came in by the old one, or by a link, is out."""
     user.password_hash = hash_password(password)
+    user.passwords_set += 1
+    _expire_links(user)
     db.session.flush()
 
 
 def create_sign_in_link(user: User, hours: float = LINK_HOURS) -> str:
-    """The address of a link that signs the user in, once, within so many hours. Only its hash is kept."""
+    """The address of a link that signs the user in, once, within so many hours. Only its hash is kept.
+
+    It takes the place of the links before it.
+    """
+    _expire_links(user)
     token = secrets.token_urlsafe(32)
     db.session.add(
         SignInLink(
@@ -209,6 +223,12 @@ def remove_user(user: User) -> None:
     db.session.execute(delete(SignInLink).where(SignInLink.user_id == user.id))
     db.session.delete(user)
     db.session.flush()
+
+
+def _expire_links(user: User) -> None:
+    now = datetime.now(UTC)
+    links = update(SignInLink).where(SignInLink.user_id == user.id, SignInLink.expires_at > now)
+    db.session.execute(links.values(expires_at=now), execution_options={"synchronize_session": False})
 
 
 def _create_cloud_account(name: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
@@ -20,6 +21,7 @@ from portal.scope import tenant
 from portal.tenants.models import Tenant, User
 
 LANGUAGES = {"en": "English", "de": "Deutsch"}
+FORGOTTEN_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -39,17 +41,27 @@ def init_app(app: Flask, login: LoginManager) -> None:
     app.teardown_request(_close_scope)
 
 
-def begin(user: User) -> None:
-    """Sign the user in: a new session, of which nothing was known before, and his tenant in scope."""
+def begin(user: User, by_link: bool = False) -> None:
+    """Sign the user in: a new session, of which nothing was known before, and his tenant in scope.
+
+    Who came by a link may set a password for the next hour without telling the present one: he has forgotten it.
+    """
     language = cookie.get("language")
     end()
     if language in LANGUAGES:
         cookie["language"] = language
     cookie.permanent = True  # ends after PERMANENT_SESSION_LIFETIME, not with the last window
+    if by_link:
+        cookie["forgotten_until"] = time.time() + FORGOTTEN_SECONDS
     login_user(user)
     g.scope = tenant(user.tenant_id)
     g.scope.__enter__()
     read_by_another()
+
+
+def knows_password() -> bool:
+    """False for who has none yet, or has just come by a link instead of it."""
+    return current_user.password_hash is not None and time.time() > cookie.get("forgotten_until", 0)
 
 
 def end() -> None:
@@ -99,7 +111,7 @@ def current_tenant() -> Tenant:
 
 def _open_scope() -> None:
     """Put the tenant in scope that the signed session cookie names, before anything is read."""
-    tenant_id, _, _ = str(cookie.get("_user_id", "")).partition(":")
+    tenant_id = str(cookie.get("_user_id", "")).partition(":")[0]
     if tenant_id.isdigit() and not request.path.startswith("/cloud/"):
         g.scope = tenant(int(tenant_id))
         g.scope.__enter__()
@@ -113,8 +125,9 @@ def _close_scope(error: BaseException | None) -> None:
 
 
 def _load_user(identity: str) -> User | None:
-    _, _, user_id = identity.partition(":")
-    return db.session.get(User, int(user_id), options=[joinedload(User.tenant)]) if user_id.isdigit() else None
+    _, user_id, *_ = [*identity.split(":"), ""]
+    user = db.session.get(User, int(user_id), options=[joinedload(User.tenant)]) if user_id.isdigit() else None
+    return user if user is not None and user.get_id() == identity else None
 
 
 def _ask_to_sign_in() -> ResponseReturnValue:

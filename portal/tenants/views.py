@@ -91,9 +91,8 @@ def use_link(token: str) -> ResponseReturnValue:
         user = service.use_sign_in_link(token)
     except service.LinkRefused as refused:
         return render_template("tenants/link.html", problem=str(refused)), 410
-    has_password = user.password_hash is not None
-    session.begin(user)
-    return redirect((local_path(request.args.get("next")) or "/") if has_password else url_for("tenants.password"))
+    session.begin(user, by_link=True)
+    return redirect(local_path(request.args.get("next")) or url_for("tenants.password"))
 
 
 @bp.get("/first-run")
@@ -140,7 +139,7 @@ def language() -> ResponseReturnValue:
 @bp.get("/settings/password")
 @login_required
 def password() -> ResponseReturnValue:
-    return render_template("tenants/password.html", form=PasswordForm())
+    return _password_page(PasswordForm())
 
 
 @bp.post("/settings/password")
@@ -149,10 +148,15 @@ def password() -> ResponseReturnValue:
 def change_password() -> ResponseReturnValue:
     form = PasswordForm()
     if form.validate_on_submit():
-        kept = current_user.password_hash
-        if kept is None or password_fits(form.present.data or "", kept):
-            service.set_password(current_user, form.password.data)
+        if not session.knows_password() or password_fits(form.present.data or "", current_user.password_hash):
+            user = current_user._get_current_object()
+            service.set_password(user, form.password.data)
+            session.begin(user)
             flash(_("Your password is changed."))
             return redirect("/")
         form.present.errors = [_("This is not your present password.")]
-    return render_template("tenants/password.html", form=form), 422
+    return _password_page(form), 422
+
+
+def _password_page(form: PasswordForm) -> str:
+    return render_template("tenants/password.html", form=form, knows_password=session.knows_password())

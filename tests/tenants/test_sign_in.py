@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 import pytest
 from flask import session as cookie
@@ -176,7 +177,7 @@ def test_signing_out_is_no_link(browser, merchant):
     assert is_signed_in(browser)
 
 
-@pytest.mark.parametrize("value", ["", "x", ":", "1:", ":1", "a:b", "1:2:3", "-1:1", "0:0"])
+@pytest.mark.parametrize("value", ["", "x", ":", "1:", ":1", "a:b", "1:2:3", "-1:1", "0:0", "1:1", "1:1:"])
 def test_a_cookie_that_makes_no_sense_is_nobody(browser, value):
     with browser.session_transaction() as session:
         session["_user_id"] = value
@@ -261,6 +262,19 @@ def test_a_new_password_takes_the_place_of_the_old(browser, open_browser, mercha
     assert change(browser, merchant.password, "Größe 漢字 und mehr").status_code == 302
     assert sign_in(open_browser(), merchant.email, merchant.password).status_code == 422
     assert sign_in(open_browser(), merchant.email, "Größe 漢字 und mehr").status_code == 302
+
+
+def test_a_new_password_ends_every_other_session_and_link(browser, open_browser, merchant, as_tenant):
+    other = open_browser()
+    for one in (browser, other):
+        sign_in(one, merchant.email, merchant.password)
+    with as_tenant(merchant):
+        link = urlsplit(service.create_sign_in_link(db.session.get_one(User, merchant.user_id))).path
+        db.session.commit()
+    change(browser, merchant.password, "a new password")
+    assert browser.get("/documents/").status_code == 200
+    assert not is_signed_in(other)
+    assert "This link has expired." in read(open_browser().post(link).text).words
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select, text, update
 
 from portal.extensions import db
-from portal.tenants import service
+from portal.tenants import service, session
 from portal.tenants.models import Role, SignInLink, User
 from tests.patience import SECONDS
 from tests.reading import read
@@ -39,7 +39,7 @@ def hire(app, as_tenant, merchant):
             id = user.id
         client = app.test_client()
         with client.session_transaction() as session:
-            session["_user_id"] = f"{merchant.tenant_id}:{id}"
+            session["_user_id"] = f"{merchant.tenant_id}:{id}:0"
         return id, client
 
     return make
@@ -61,6 +61,10 @@ def link_on(answer):
     return urlsplit(read(answer.text).one("span", class_="secret").words).path
 
 
+def choose(browser, password):
+    return browser.post("/settings/password", data={"password": password, "password_again": password})
+
+
 # Inviting and links
 
 
@@ -79,8 +83,7 @@ def test_an_invited_user_gets_in_by_the_link_and_chooses_a_password(admin, brows
     assert browser.get("/documents/").status_code == 302  # to look signs nobody in: mail scanners do
     used = browser.post(link)
     assert used.headers["Location"] == "/settings/password"
-    form = {"password": "a password of mine", "password_again": "a password of mine"}
-    assert browser.post("/settings/password", data=form).status_code == 302
+    assert choose(browser, "a password of mine").status_code == 302
     answer = open_browser().post("/sign-in", data={"email": email, "password": "a password of mine"})
     assert answer.status_code == 302
 
@@ -137,9 +140,32 @@ def test_only_the_hash_of_a_link_is_kept(admin, as_tenant, merchant):
 
 def test_a_new_link_for_somebody_who_forgot_his_password(admin, hire, browser):
     id, _ = hire()
-    answer = browser.post(link_on(admin.post(f"/settings/users/{id}/link")))
-    assert answer.headers["Location"] == "/"  # he has a password
+    first, link = (link_on(admin.post(f"/settings/users/{id}/link")) for _ in range(2))
+    page = read(browser.post(first).text)
+    assert "This link has expired." in page.words  # the newer one took its place
+    assert browser.post(f"{link}?next=//evil.example").headers["Location"] == "/settings/password"
     assert browser.get("/documents/").status_code == 200
+    assert "You signed in by a link." in read(browser.get("/settings/password").text).words
+    assert choose(browser, "a password of mine").status_code == 302
+    # From here on he knows it, and is asked for it again.
+    assert read(choose(browser, "another of mine").text).error_of("present")
+
+
+def test_who_came_by_a_link_long_ago_is_asked_for_the_present_password(admin, hire, browser, monkeypatch):
+    id, _ = hire()
+    browser.post(link_on(admin.post(f"/settings/users/{id}/link")))
+    monkeypatch.setattr(session, "FORGOTTEN_SECONDS", -1)
+    browser.post(link_on(admin.post(f"/settings/users/{id}/link")))
+    assert read(choose(browser, "a password of mine").text).error_of("present")
+
+
+def test_the_machine_gives_a_link_to_whom_nobody_else_can_give_one(app, browser, merchant):
+    run = app.test_cli_runner().invoke
+    link = run(args=["sign-in-link", merchant.email.upper()])
+    assert link.exit_code == 0
+    assert browser.post(urlsplit(link.output.strip()).path).headers["Location"] == "/settings/password"
+    refused = run(args=["sign-in-link", "nobody@example.com"])
+    assert refused.exit_code == 1 and "Nobody signs in with nobody@example.com." in refused.output
 
 
 @pytest.mark.parametrize(
