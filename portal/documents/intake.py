@@ -107,6 +107,7 @@ def write_page(source: Source, planned: Planned, collections: Sequence[Collectio
     revisions: list[Revision] = []
     held: list[Held] = []
     wishes: list[int] = []
+    told: list[Draft] = []
     tally = Tally(orders=len(arrivals), repeated=len(arrivals) - len(newest))
     for order_id, outcome in outcomes.items():
         document = existing.get(order_id)
@@ -124,6 +125,7 @@ def write_page(source: Source, planned: Planned, collections: Sequence[Collectio
                 tally.repeated += 1
             else:
                 revisions.append(revision)
+                told += [outcome] if isinstance(outcome, Draft) else []
         elif isinstance(outcome, Draft):
             fresh.append(outcome)
 
@@ -158,7 +160,7 @@ def write_page(source: Source, planned: Planned, collections: Sequence[Collectio
             page_id,
         )
         page.write_held(held, newest, collections)
-        page.note_values(_new_values(fresh, source.settings))
+        page.note_values(_new_values([*fresh, *told], source.settings))
         page.save_ranges(ranges)
 
     tally.created = len(fresh)

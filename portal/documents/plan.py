@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from babel.core import get_global
@@ -123,6 +124,14 @@ class DraftLine:
         return (self.kind, self.reference, self.title, self.quantity, self.unit_price, self.amount)
 
 
+class Words(NamedTuple):
+    """What the marketplace calls an order and asks for with it, as the document keeps it. `programs` with spaces."""
+
+    purchase_order: str
+    programs: str
+    shipping_level: str
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A document that may be written: complete, and equal to its order to the cent.
@@ -151,7 +160,7 @@ class Draft:
         """The marketplace's words that a platform maps."""
         return (
             (RemoteKind.PAYMENT, clean(self.order.payment_kind, LONGEST_WORD)),
-            (RemoteKind.SHIPPING, clean(self.order.shipping_level, LONGEST_WORD)),
+            (RemoteKind.SHIPPING, words_of(self.order).shipping_level),
         )
 
 
@@ -248,6 +257,12 @@ def _planned(order: Order, settings: Settings) -> Draft:
 def is_currency(code: str) -> bool:
     """True for an ISO 4217 code."""
     return code in _currencies()
+
+
+def words_of(order: Order) -> Words:
+    """The order's words, fit to be written."""
+    programs = clean(" ".join(order.programs))
+    return Words(clean(order.purchase_order), programs, clean(order.shipping_level, LONGEST_WORD))
 
 
 def clean(text: str, longest: int = LONGEST_TEXT) -> str:

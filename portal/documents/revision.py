@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from portal.documents.models import LineKind, State
-from portal.documents.plan import Draft, DraftLine, NotWanted
+from portal.documents.plan import Draft, DraftLine, NotWanted, Words, words_of
 from portal.order import Order, Status
 from portal.platforms.models import DocumentType
 from portal.sentences import sentence
@@ -30,6 +30,7 @@ class Existing:
     cancel_requested: bool
     lines: tuple[DraftLine, ...]
     delivery: dict[str, Any]
+    words: Words
 
     @property
     def is_untouched(self) -> bool:
@@ -42,7 +43,8 @@ class Revision:
     """A change to be written, by a version of the order.
 
     `event` is None where at most the date to ship by and what was shipped move on with it; `draft` replaces lines
-    and address. `shipped` is what the marketplace says now of lines that stay: pieces by position.
+    and address. `shipped` is what the marketplace says now of lines that stay: pieces by position. `words` are those
+    the document has from here on, `shipping_method_id` what the buyer's new wish is by our settings.
     """
 
     existing: Existing
@@ -53,6 +55,18 @@ class Revision:
     cancel_requested: bool
     draft: Draft | None = None
     shipped: Mapping[int, int] = field(default_factory=dict)
+    shipping_method_id: int | None = None
+
+    @property
+    def words(self) -> Words:
+        """As the order says; one that is no longer wanted, or tells less of what a person looks for, changes none."""
+        if self.state == State.CANCELLED:
+            return self.existing.words
+        said = words_of(self.order)
+        return said._replace(
+            purchase_order=said.purchase_order or self.existing.words.purchase_order,
+            shipping_level=said.shipping_level or self.existing.words.shipping_level,
+        )
 
     @property
     def version(self) -> datetime:
@@ -72,7 +86,13 @@ def revise(existing: Existing, outcome: Draft | NotWanted, delivery: dict[str, A
     if isinstance(outcome, NotWanted):
         return _withdrawn(existing, outcome)
     revision = _went_on(existing, outcome, delivery)
-    return revision if revision.draft else replace(revision, shipped=_shipped(existing, outcome))
+    if revision.draft is None:
+        revision = replace(revision, shipped=_shipped(existing, outcome))
+    if revision.words != existing.words:
+        revision = replace(revision, event=revision.event or "noted")
+    if revision.words.shipping_level != existing.words.shipping_level:
+        revision = replace(revision, shipping_method_id=outcome.shipping_method_id)
+    return revision
 
 
 def _went_on(existing: Existing, outcome: Draft, delivery: dict[str, Any]) -> Revision:
@@ -80,12 +100,12 @@ def _went_on(existing: Existing, outcome: Draft, delivery: dict[str, Any]) -> Re
     asks = order.cancel_requested
     state = _further(existing.state, outcome.state)
     lines_differ = [line.told for line in existing.lines] != [line.told for line in outcome.lines]
-    # Of what was shipped Amazon suppresses the phone number after the latest delivery date, and may withhold name and
-    # street: every part of an address is optional (Orders API 2026-01-01).
-    withheld = "street" in existing.delivery and "street" not in delivery
+    withheld = _withheld(existing.delivery, delivery)
+    # Amazon suppresses the phone number after the latest delivery date (Orders API 2026-01-01).
     phone = {part: text for part, text in existing.delivery.items() if part == "phone"}
     moved = not withheld and phone | delivery != existing.delivery
-    if (lines_differ or moved) and existing.is_untouched:
+    astray = withheld and any(existing.delivery.get(part) != text for part, text in delivery.items())
+    if (lines_differ or moved or astray) and existing.is_untouched:
         if existing.type == DocumentType.INVOICE:
             notice = sentence(
                 "The order was changed at the marketplace after its invoice had been written. The invoice was left as "
@@ -131,6 +151,20 @@ def _withdrawn(existing: Existing, outcome: NotWanted) -> Revision:
         "The order was cancelled at the marketplace after shipping had begun. This document was left as it is."
     )
     return Revision(existing, "noted", order, existing.state, notice, existing.cancel_requested)
+
+
+def _withheld(known: Mapping[str, str], told: Mapping[str, str]) -> bool:
+    """True where an address lacks what a parcel cannot do without, and there was one that had it.
+
+    Of what was shipped Amazon may withhold name and street: every part of an address is optional (Orders API
+    2026-01-01).
+    """
+    recipient = ("name", "company")
+    if any(part in known for part in recipient) and not any(part in told for part in recipient):
+        return True
+    tells_less = told.items() <= known.items()
+    needed = ("street", "country", "city") if tells_less else ("street", "country")
+    return any(part in known and part not in told for part in needed)
 
 
 def _shipped(existing: Existing, outcome: Draft) -> dict[int, int]:

@@ -31,7 +31,7 @@ from portal.addresses.numbers import FIRST_OF_YEAR, Numbering
 from portal.documents.arrivals import Arrival, Source, Tally, payload_hash
 from portal.documents.customers import Customers
 from portal.documents.models import LineKind, State
-from portal.documents.plan import LONGEST_WORD, Draft, DraftLine, Held, clean
+from portal.documents.plan import LONGEST_WORD, Draft, DraftLine, Held, Words, clean, words_of
 from portal.documents.revision import Existing, Revision
 from portal.extensions import db
 from portal.order import Collection
@@ -225,7 +225,8 @@ class Page:
         rows = self._run(
             "SELECT d.*, EXISTS (SELECT FROM shipment s WHERE s.document_id = d.id) AS has_shipments "
             "FROM unnest(%s::text[]) AS wanted(order_id) CROSS JOIN LATERAL ("
-            "SELECT order_id, id, type, number, version, state, notice, cancel_requested, delivery FROM document "
+            "SELECT order_id, id, type, number, version, state, notice, cancel_requested, delivery, purchase_order, "
+            "programs, shipping_level FROM document "
             # In the order of the unique index, which no other index gives without a sort (and none may sort): of a
             # tenant that the statistics do not know yet, any index that begins with him seems as good. One of a list
             # of one: of what is plainly equal the planner sees nothing to sort by, of a range it expects thousands.
@@ -246,6 +247,7 @@ class Page:
                 row.cancel_requested,
                 tuple(lines.get(row.id, ())),
                 row.delivery,
+                Words(row.purchase_order, " ".join(row.programs), row.shipping_level),
             )
             for row in rows
         }
@@ -350,6 +352,7 @@ class Page:
         if not drafts:
             return
         orders = [draft.order for draft in drafts]
+        words = [words_of(order) for order in orders]
         self._run(
             "INSERT INTO document (tenant_id, platform_id, id, type, number, address_id, order_id, sales_channel, "
             "state, fulfilled_by, ordered_at, document_date, ship_by, currency, total, delivery, purchase_order, "
@@ -385,8 +388,8 @@ class Page:
                 texts(order.currency for order in orders),
                 values(draft.total for draft in drafts),
                 texts(msgspec.json.encode(draft.delivery).decode() for draft in drafts),
-                texts(clean(order.purchase_order) for order in orders),
-                texts(clean(" ".join(order.programs)) for order in orders),
+                texts(word.purchase_order for word in words),
+                texts(word.programs for word in words),
                 texts(clean(order.replaces) for order in orders),
                 values(order.cancel_requested for order in orders),
                 values(order.version for order in orders),
@@ -396,7 +399,7 @@ class Page:
                 values(draft.payment_method_id for draft in drafts),
                 values(draft.shipping_method_id for draft in drafts),
                 texts(clean(order.payment_kind, LONGEST_WORD) for order in orders),
-                texts(clean(order.shipping_level, LONGEST_WORD) for order in orders),
+                texts(word.shipping_level for word in words),
                 values(drawn.range_id for drawn in numbers),
                 values(drawn.year for drawn in numbers),
                 values(drawn.value for drawn in numbers),
@@ -435,14 +438,19 @@ class Page:
         if not revisions:
             return
         drafts = [revision.draft for revision in revisions]
+        words = [revision.words for revision in revisions]
         self._run(
             "UPDATE document d SET state = r.state, notice = r.notice, cancel_requested = r.cancel_requested, "
             "version = r.version, total = coalesce(r.total, d.total), ship_by = coalesce(r.ship_by, d.ship_by), "
             "delivery = coalesce(r.delivery::jsonb, d.delivery), "
-            "tax = CASE WHEN r.delivery IS NULL THEN d.tax ELSE r.tax END, tax_case = coalesce(r.tax_case, d.tax_case) "
+            "tax = CASE WHEN r.delivery IS NULL THEN d.tax ELSE r.tax END, "
+            "tax_case = coalesce(r.tax_case, d.tax_case), purchase_order = r.purchase_order, "
+            "programs = string_to_array(r.programs, ' '), shipping_level = r.shipping_level, "
+            "shipping_method_id = coalesce(r.shipping_method_id, d.shipping_method_id) "
             "FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bool[], %s::timestamptz[], %s::numeric[], "
-            "%s::timestamptz[], %s::text[], %s::numeric[], %s::text[]) "
-            "AS r(id, state, notice, cancel_requested, version, total, ship_by, delivery, tax, tax_case) "
+            "%s::timestamptz[], %s::text[], %s::numeric[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[]) "
+            "AS r(id, state, notice, cancel_requested, version, total, ship_by, delivery, tax, tax_case, "
+            "purchase_order, programs, shipping_level, shipping_method_id) "
             "WHERE d.id = r.id",
             (
                 values(revision.existing.id for revision in revisions),
@@ -455,6 +463,10 @@ class Page:
                 texts(msgspec.json.encode(draft.delivery).decode() if draft else None for draft in drafts),
                 values(draft.tax if draft else None for draft in drafts),
                 texts(draft.tax_case.value if draft else None for draft in drafts),
+                texts(word.purchase_order for word in words),
+                texts(word.programs for word in words),
+                texts(word.shipping_level for word in words),
+                values(revision.shipping_method_id for revision in revisions),
             ),
         )
         changed = [revision.existing.id for revision in revisions if revision.draft is not None]

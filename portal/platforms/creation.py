@@ -87,9 +87,7 @@ def standing_in(platform: Platform, role: AddressRole) -> Address | None:
 
 def let_stand_in(platform: Platform, role: AddressRole, number: str) -> None:
     """Let the address of this number stand in; none, where it is empty. Raises NoSuchAddress."""
-    address_id = db.session.scalar(select(Address.id).where(Address.number == number)) if number else None
-    if number and address_id is None:
-        raise NoSuchAddress(_("No address has the number %(number)s.", number=number))
+    address_id = _address_to_stand_in(number) if number else None
     present = db.session.get(PlatformAddress, (platform.id, role))
     if address_id is None:
         if present is not None:
@@ -101,3 +99,18 @@ def let_stand_in(platform: Platform, role: AddressRole, number: str) -> None:
     else:
         present.address_id = address_id
     db.session.flush()
+
+
+def _address_to_stand_in(number: str) -> int:
+    # Locked: who merges it into another at this moment asks whether it stands in.
+    found = db.session.execute(
+        select(Address.id, Address.merged_into_id).where(Address.number == number).with_for_update()
+    ).one_or_none()
+    if found is None:
+        raise NoSuchAddress(_("No address has the number %(number)s.", number=number))
+    if found.merged_into_id is not None:
+        into = db.session.get_one(Address, found.merged_into_id).number
+        raise NoSuchAddress(
+            _("The address %(number)s was merged into %(other)s. Choose that one.", number=number, other=into)
+        )
+    return int(found.id)

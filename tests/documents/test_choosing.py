@@ -14,7 +14,7 @@ from portal.documents.models import Document
 from portal.documents.plan import Articles, Held, Settings, plan
 from portal.extensions import db
 from portal.masterdata.models import Article, PaymentMethod, PaymentTerms, ShippingMethod, TaxClass
-from portal.order import Party
+from portal.order import Party, Status
 from portal.platforms import creation
 from portal.platforms.models import (
     AddressRole,
@@ -135,6 +135,48 @@ class TestWords:
         page = desk.open(f"/documents/{one.id}")
         assert page.grid["Shipping method"] == "Express (NEXT_DAY)"
         assert page.grid["Payment method"] == "Invoice, 30 days (Invoice)"
+
+    def test_what_a_newer_version_asks_for_reaches_the_document(self, desk, platform):
+        with desk.inside():
+            found = db.session.get_one(Platform, platform.id)
+            express = ShippingMethod(tenant_id=found.tenant_id, name="Express")
+            db.session.add(express)
+            db.session.flush()
+            hurried = express.id
+            creation.add_values(found, RemoteKind.SHIPPING, ["NEXT_DAY"])
+            creation.map_values(found, {value.id: hurried for value in creation.remote_values(found)})
+            db.session.commit()
+        order = {"programs": ["PRIME"], "purchase_order": "PO-1", "shipping_level": "STANDARD"}
+        desk.take(an_order("028-1", **order))
+        desk.parcel(desk.documents()["028-1"])
+        later = {"programs": ["FBM_SHIP_PLUS"], "purchase_order": "PO-2", "shipping_level": "NEXT_DAY"}
+        desk.take(an_order("028-1", 2, status=Status.SHIPPED, **later))
+        now = desk.documents()["028-1"]
+        assert (now.programs, now.purchase_order, now.shipping_level) == (["FBM_SHIP_PLUS"], "PO-2", "NEXT_DAY")
+        assert now.shipping_method_id == hurried
+        # What is no longer told stays, but programs: of those the marketplace tells all it is in.
+        desk.take(an_order("028-1", 3, status=Status.SHIPPED))
+        now = desk.documents()["028-1"]
+        assert (now.programs, now.purchase_order, now.shipping_level) == ([], "PO-2", "NEXT_DAY")
+        assert now.shipping_method_id == hurried
+        words = {"028-1": "NEXT_DAY", "028-2": "SECOND_DAY"}
+        desk.take(*(an_order(id, 4, shipping_level=word) for id, word in words.items()))
+        desk.take(an_order("028-2", 5, shipping_level="SAME_DAY"))
+        with desk.inside():
+            new = {value.value: value.order_id for value in db.session.scalars(select(RemoteValue)) if value.is_new}
+        assert new == {"STANDARD": "028-1", "SECOND_DAY": "028-2", "SAME_DAY": "028-2"}
+
+    def test_a_setting_changed_since_then_does_not_touch_the_same_level(self, desk, platform):
+        desk.take(an_order("028-1", shipping_level="STANDARD"))
+        with desk.inside():
+            found = db.session.get_one(Platform, platform.id)
+            since = ShippingMethod(tenant_id=found.tenant_id, name="Parcel")
+            db.session.add(since)
+            db.session.flush()
+            found.shipping_method_id = since.id
+            db.session.commit()
+        desk.take(an_order("028-1", 2, shipping_level="STANDARD", lines=[a_line(quantity=2)]))
+        assert desk.documents()["028-1"].shipping_method_id is None
 
 
 class TestAddresses:

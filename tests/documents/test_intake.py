@@ -232,6 +232,40 @@ def test_an_address_that_the_marketplace_no_longer_tells_stays_on_the_document(s
     assert "no longer tells where it goes" in say(documents()["028-2"].notice)
 
 
+WITHOUT_STREET = Party(name="Käthe Müller", street2="Packstation 140", city="Frankfurt am Main", country="DE")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        Party(name="Käthe Müller", street2="Packstation 140", city="Frankfurt am Main"),
+        Party(name="Käthe Müller", country="DE"),
+        Party(city="Frankfurt am Main", country="DE"),
+    ],
+)
+def test_an_address_that_never_had_a_street_is_not_wiped_either(source, told):
+    take(source, an_order("028-1", delivery=WITHOUT_STREET))
+    before = documents()["028-1"].delivery
+    take(source, an_order("028-1", version=2, status=Status.SHIPPED, delivery=told))
+    found = documents()["028-1"]
+    assert (found.delivery, found.notice, found.version) == (before, None, an_order(version=2).version)
+
+
+def test_half_an_address_that_is_another_is_a_notice(source):
+    take(source, an_order("028-1"))
+    take(source, an_order("028-1", version=2, delivery=Party(name="Käthe Müller", city="Kassel", country="DE")))
+    found = documents()["028-1"]
+    assert found.delivery["city"] == "Frankfurt am Main"
+    assert "no longer tells where it goes" in say(found.notice)
+
+
+def test_a_company_in_the_place_of_a_name_is_a_changed_address(source):
+    there = an_order("028-1").delivery
+    take(source, an_order("028-1"))
+    take(source, an_order("028-1", 2, delivery=msgspec.structs.replace(there, name="", company="Müller GmbH")))
+    assert documents()["028-1"].delivery.keys() >= {"company", "street"} and documents()["028-1"].notice is None
+
+
 def test_the_date_to_ship_by_moves_with_the_order(source):
     take(source, an_order("028-1"))
     later = an_order("028-1").ship_by + timedelta(days=3)

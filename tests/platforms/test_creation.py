@@ -7,6 +7,8 @@ from flask_babel import force_locale
 from sqlalchemy import delete, select, text
 
 from portal import tables
+from portal.addresses import merging
+from portal.addresses.models import Address
 from portal.cloud import platforms as cloud_platforms
 from portal.cloud.models import InboxOrder
 from portal.extensions import db
@@ -182,6 +184,19 @@ class TestDefaults:
         page = desk.send(path, 422, address_status=status, collective="4711", marketplace="")
         assert "No address has the number 4711." in page.one("div", id="collective-error").words
         assert page.fields["collective"] == "4711"
+
+    def test_an_address_that_was_merged_away_is_refused_and_names_the_one_that_stays(self, desk, platform):
+        desk.take(an_order("028-1"), an_order("028-2"))
+        with desk.inside():
+            kept, merged = db.session.scalars(select(Address).order_by(Address.id)).all()
+            merging.merge(kept, merged, desk.merchant.user_id)
+            db.session.commit()
+            numbers = {"kept": kept.number, "merged": merged.number}
+        path = f"/platforms/{platform.id}/defaults"
+        status = desk.open(path).fields["address_status"]
+        page = desk.send(path, 422, address_status=status, collective=numbers["merged"], marketplace="")
+        said = "The address {merged} was merged into {kept}. Choose that one.".format(**numbers)
+        assert said in page.one("div", id="collective-error").words
 
     def test_guests_are_not_offered_where_the_marketplace_does_not_tell_them_apart(self, desk, platform):
         assert "guest_status" not in desk.open(f"/platforms/{platform.id}/defaults").fields
