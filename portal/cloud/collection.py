@@ -10,71 +10,43 @@ from __future__ import annotations
 import hashlib
 import random
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
 from flask import current_app
 from sqlalchemy import update
 
-from portal.cloud import inbox
+from portal.cloud import inbox, looking_again, pages
 from portal.cloud.connectors import (
     ConnectionRevoked,
     Connector,
+    NothingCame,
     OrdersPage,
     OutOfBudget,
     PageTokenRefused,
+    Unanswered,
     connector_for,
 )
-from portal.cloud.events import CONNECTION_CHANGED, ORDERS_WAITING, emit
+from portal.cloud.events import CONNECTION_CHANGED, emit
 from portal.cloud.models import CloudPlatform, CollectedPage, ConnectionState, InboxOrder
+from portal.cloud.pages import Cursor, PageRepeated
 from portal.errors import Refused, Unavailable
 from portal.extensions import db, redis
 from portal.locks import Lock, alone
-from portal.order import Order
 from portal.scope import current_account_id
 from portal.sentences import Moment, kept, sentence
 
 log = structlog.get_logger()
 
-# A window reaches back beyond the watermark by this much. Updates become visible some minutes after
-# the time they carry, and bounds are inclusive, so neighbours must overlap; the version rule of the
-# inbox makes the repeats harmless.
-OVERLAP = timedelta(minutes=10)
-# A window of more pages is not read again by the overlap of each that follows: after a bulk change that would eat
-# the plan for an hour, while new orders wait. It is read again once, when the plan has room.
-OVERLAP_PAGES = 3
-# Once a day a window reaches further back: updates that became visible hours late were reported.
-RESCAN_EVERY = timedelta(hours=24)
-RESCAN_BACK = timedelta(days=3)
-# Not while the plan is strained: a rescan costs pages.
-RESCAN_SPARE_CALLS = 10
 # Orders without articles that are asked for again, one call each, at the end of a window.
 MOST_REREADS = 5
 # A job ends after this long and the next goes on, well before RQ would stop it.
 LONGEST_SECONDS = 600.0
 FIRST_PAUSE = 10.0
 LONGEST_PAUSE = 900.0
-# After this many failures at one page the window is begun anew: its token may be what fails.
+# After this many answers of no use to one page its window is begun anew: its token may be what fails. What says
+# nothing of the token (a pause asked for, the token endpoint, the network) does not count: pages are dear.
 TRIES_AT_A_PAGE = 3
-# Page tokens live a day; what was seen in a window need not be known longer.
-SEEN_SECONDS = 26 * 3600
-
-
-class PageRepeated(Unavailable):
-    """The marketplace handed out a page or a page token a second time within one window."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """Where collecting goes on: a window, and the page within it. `watermark` is the one the window was made from."""
-
-    window_from: datetime
-    window_to: datetime
-    token: str | None
-    page: int
-    watermark: datetime | None
 
 
 def collect(platform_id: int) -> None:
@@ -120,11 +92,7 @@ def refetch(platform: CloudPlatform, order_id: str) -> InboxOrder | None:
         page=1,
         orders=1,
     )
-    db.session.add(call)
-    db.session.flush()
-    received = inbox.receive(platform, [fetched.order], call, asked_for=True)
-    if received.waiting:
-        emit(ORDERS_WAITING, platform)
+    pages.receive(platform, [fetched.order], call, asked_for=True)
     return stored_order(platform.id, fetched.order.id)
 
 
@@ -169,23 +137,23 @@ def _collect(platform_id: int) -> None:
         if platform is None or not platform.active or platform.connection != ConnectionState.AUTHENTICATED:
             return
         connector = connector_for(platform)
-        cursor = _cursor(platform, connector)
+        cursor = _cursor(platform)
         db.session.commit()  # no transaction stays open while the marketplace thinks
-        page = connector.search_orders(cursor.window_from, cursor.window_to, cursor.token)
-        _refuse_repetition(platform_id, cursor, page)
+        page = pages.ask(platform_id, connector, cursor)
         if not _write_page(platform_id, connector, cursor, page):
             return
-        _remember(platform_id, cursor, page)
+        pages.remember(platform_id, cursor, page)
         if page.next_token is None:
-            _note_crowd(platform_id, cursor)
+            looking_again.note_window(platform_id, cursor)
             _read_again(platform_id, connector)
+            looking_again.look_again(platform_id, connector, until)
             return
         if time.monotonic() > until:
             _postpone(platform_id, 0)
             return
 
 
-def _cursor(platform: CloudPlatform, connector: Connector) -> Cursor:
+def _cursor(platform: CloudPlatform) -> Cursor:
     """The page under way, or the first of a new window."""
     watermark = platform.watermark
     if platform.window_from is not None and platform.window_to is not None:
@@ -193,46 +161,11 @@ def _cursor(platform: CloudPlatform, connector: Connector) -> Cursor:
     window_to = datetime.now(UTC) - timedelta(seconds=current_app.config["AMAZON_MIN_AGE"])
     asked_from = platform.look_back_to or window_to
     if watermark is None:
-        return Cursor(min(window_to - _first_reach(), asked_from), window_to, None, 1, None)
-    window_from = watermark - OVERLAP
-    crowded = _crowded_until(platform.id)
-    if crowded is not None:
-        is_due = window_to - crowded >= OVERLAP and connector.spare_calls() >= RESCAN_SPARE_CALLS
-        window_from = min(window_from, crowded - OVERLAP) if is_due else max(window_from, min(crowded, watermark))
-    if not redis().exists(_rescanned(platform.id)) and connector.spare_calls() >= RESCAN_SPARE_CALLS:
-        window_from = min(window_from, window_to - RESCAN_BACK)
-    window_from = min(window_from, asked_from)
+        first_reach = timedelta(days=current_app.config["COLLECT_SINCE_DAYS"])
+        return Cursor(min(window_to - first_reach, asked_from), window_to)
+    window_from = min(looking_again.next_window_from(platform.id, watermark), asked_from)
     # A clock that was set back must not turn the window around.
     return Cursor(window_from, max(window_to, window_from), None, 1, watermark)
-
-
-def _first_reach() -> timedelta:
-    return timedelta(days=current_app.config["COLLECT_SINCE_DAYS"])
-
-
-def _rescanned(platform_id: int) -> str:
-    """The key that stands while the last rescan is fresh. Redis may forget it, then it is done once too often."""
-    return f"kontor:rescanned:{platform_id}"
-
-
-def _crowded(platform_id: int) -> str:
-    """The key that holds the end of a window of many pages until it was read again. Lost, the overlap does it."""
-    return f"kontor:crowded:{platform_id}"
-
-
-def _crowded_until(platform_id: int) -> datetime | None:
-    kept_time = redis().get(_crowded(platform_id))
-    return datetime.fromisoformat(str(kept_time, "ascii")) if isinstance(kept_time, bytes) else None
-
-
-def _note_crowd(platform_id: int, cursor: Cursor) -> None:
-    """At the end of a window: note it if it was large, and forget the large one that it has read again."""
-    before = _crowded_until(platform_id)
-    read_again = before is not None and cursor.window_from <= before - OVERLAP
-    if cursor.page > OVERLAP_PAGES and not read_again:
-        redis().set(_crowded(platform_id), cursor.window_to.isoformat(), ex=RESCAN_EVERY)
-    elif read_again:
-        redis().delete(_crowded(platform_id))
 
 
 def _write_page(platform_id: int, connector: Connector, cursor: Cursor, page: OrdersPage) -> bool:
@@ -241,19 +174,7 @@ def _write_page(platform_id: int, connector: Connector, cursor: Cursor, page: Or
     if platform is None or not _is_at(platform, cursor):
         db.session.rollback()
         return False
-    call = CollectedPage(
-        account_id=current_account_id(),
-        platform_id=platform_id,
-        operation="searchOrders",
-        request_id=page.request_id,
-        page=cursor.page,
-        orders=len(page.orders),
-        window_from=cursor.window_from,
-        window_to=cursor.window_to,
-    )
-    db.session.add(call)
-    db.session.flush()
-    received = inbox.receive(platform, page.orders, call)
+    received = pages.keep(platform, cursor, page)
     platform.failures, platform.collect_problem = 0, None
     if page.next_token is not None:
         platform.window_from, platform.window_to = cursor.window_from, cursor.window_to
@@ -269,13 +190,8 @@ def _write_page(platform_id: int, connector: Connector, cursor: Cursor, page: Or
         # Asked while this window was under way: the next one is made for it.
         pause = connector.poll_pause() if platform.look_back_to is None else 0
         platform.collected_at, platform.next_collect_at = now, now + timedelta(seconds=pause)
-    if received.waiting:
-        emit(ORDERS_WAITING, platform)
     db.session.commit()
     log.info("page_collected", page=cursor.page, orders=received.orders, written=received.written)
-    _note_empty(platform_id, page.orders)
-    if page.next_token is None and cursor.window_to - cursor.window_from >= min(RESCAN_BACK, _first_reach()):
-        redis().set(_rescanned(platform_id), 1, ex=RESCAN_EVERY)
     return True
 
 
@@ -306,65 +222,25 @@ def _fail(platform_id: int, problem: Refused | Unavailable, retry_after: float, 
     pause = min(FIRST_PAUSE * 2 ** min(platform.failures - 1, 10), LONGEST_PAUSE) * random.uniform(0.8, 1.2)
     platform.next_collect_at = datetime.now(UTC) + timedelta(seconds=max(pause, retry_after))
     # A refused page token is of no use any more, and one that keeps failing is suspected.
-    if platform.next_token is not None and (begin_anew or platform.failures % TRIES_AT_A_PAGE == 0):
+    if platform.next_token is not None and (begin_anew or _is_suspected(platform_id, platform.next_token, problem)):
         platform.window_from = platform.window_to = platform.next_token = None
         platform.next_page = 1
     log.warning("collection_failed", platform=platform_id, failures=platform.failures, problem=str(problem)[:200])
 
 
-def _refuse_repetition(platform_id: int, cursor: Cursor, page: OrdersPage) -> None:
-    """Raise PageRepeated where the window would never end."""
-    if cursor.token is None:
-        return
-    for mark in _marks(page):
-        if redis().sismember(_seen(platform_id, cursor), mark):
-            if mark.startswith("t"):
-                repeated = sentence(
-                    "The marketplace repeats a page token; page %(page)s is asked for again later.", page=cursor.page
-                )
-            else:
-                repeated = sentence(
-                    "The marketplace repeats a page; page %(page)s is asked for again later.", page=cursor.page
-                )
-            raise PageRepeated(repeated)
-
-
-def _remember(platform_id: int, cursor: Cursor, page: OrdersPage) -> None:
-    """Note what a committed page looked like. Lost with Redis, it only takes longer to notice a repetition."""
-    marks = _marks(page)
-    if marks:
-        key = _seen(platform_id, cursor)
-        redis().sadd(key, *marks)
-        redis().expire(key, SEEN_SECONDS)
-
-
-def _marks(page: OrdersPage) -> list[str]:
-    """A page's fingerprints: of its next token, and of its orders where there are any."""
-    marks = []
-    if page.next_token is not None:
-        marks.append("t" + hashlib.sha256(page.next_token.encode(errors="replace")).hexdigest()[:24])
-    if page.orders:
-        orders = "\n".join(f"{order.id} {order.version.isoformat()}" for order in page.orders)
-        marks.append("o" + hashlib.sha256(orders.encode(errors="replace")).hexdigest()[:24])
-    return marks
-
-
-def _seen(platform_id: int, cursor: Cursor) -> str:
-    return f"kontor:seen-pages:{platform_id}:{cursor.window_to.timestamp()}"
-
-
-def _note_empty(platform_id: int, orders: Sequence[Order]) -> None:
-    """Remember the orders that came without articles, so that they are read again."""
-    empty = [order.id for order in orders if inbox.lacks_articles(order)]
-    if empty:
-        redis().sadd(_empty(platform_id), *empty)
-        redis().expire(_empty(platform_id), SEEN_SECONDS)
+def _is_suspected(platform_id: int, token: str, problem: Refused | Unavailable) -> bool:
+    if isinstance(problem, NothingCame) or not isinstance(problem, (Unanswered, PageRepeated)):
+        return False
+    key = f"kontor:page-failures:{platform_id}:{hashlib.sha256(token.encode(errors='replace')).hexdigest()[:24]}"
+    failures = redis().incr(key)
+    redis().expire(key, pages.SEEN_SECONDS)
+    return int(failures) >= TRIES_AT_A_PAGE
 
 
 def _read_again(platform_id: int, connector: Connector) -> None:
     """Ask by id for a few orders that came without articles. What fails stays noted."""
     platform = db.session.get(CloudPlatform, platform_id)
-    for member in redis().srandmember(_empty(platform_id), MOST_REREADS) or []:
+    for member in redis().srandmember(pages.without_articles(platform_id), MOST_REREADS) or []:
         order_id = bytes(member).decode()  # type: ignore[arg-type]
         try:
             stored = refetch(platform, order_id) if platform else None
@@ -374,8 +250,4 @@ def _read_again(platform_id: int, connector: Connector) -> None:
             return
         db.session.commit()
         if stored is None or stored.note != inbox.NO_ARTICLES:
-            redis().srem(_empty(platform_id), member)
-
-
-def _empty(platform_id: int) -> str:
-    return f"kontor:without-articles:{platform_id}"
+            redis().srem(pages.without_articles(platform_id), member)

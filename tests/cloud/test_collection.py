@@ -72,17 +72,100 @@ def test_a_bound_that_amazon_set_earlier_is_the_watermark(seller, scripted):
     assert seller.platform.watermark == datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def test_once_a_day_a_window_reaches_back_three_days(seller, scripted):
-    collect(seller.platform_id)
-    redis().delete(f"kontor:rescanned:{seller.platform_id}")  # a day later
-    for _ in range(2):
-        collect(seller.platform_id)
-    _first, rescan, usual = (
+def reaches(scripted) -> list[timedelta]:
+    """How far back each call for orders reached so far."""
+    return [
         datetime.now(UTC) - datetime.fromisoformat(call.query["lastUpdatedAfter"])
         for call in scripted.of("searchOrders")
-    )
+    ]
+
+
+def a_day_later(seller) -> None:
+    redis().delete(f"kontor:rescanned:{seller.platform_id}")
+
+
+def test_once_a_day_the_last_three_days_are_looked_at_again_behind_the_regular_window(seller, scripted):
+    collect(seller.platform_id)
+    a_day_later(seller)
+    scripted.orders = some_orders(1, minutes=60 * 71)  # became visible days after the time it carries
+    for _ in range(2):
+        collect(seller.platform_id)
+    _first, usual, rescan, usual_again = reaches(scripted)
+    assert usual < timedelta(minutes=11) and usual_again < timedelta(minutes=11)
     assert timedelta(days=3) <= rescan < timedelta(days=3, minutes=1)
-    assert usual < timedelta(minutes=11)
+    assert len(seller.inbox()) == 1
+    watermark = seller.platform.watermark
+    assert datetime.now(UTC) - watermark < timedelta(seconds=30)
+
+
+def test_looking_again_reaches_no_further_back_than_a_new_connection(seller, scripted, app, monkeypatch):
+    monkeypatch.setitem(app.config, "COLLECT_SINCE_DAYS", 1)
+    collect(seller.platform_id)
+    a_day_later(seller)
+    collect(seller.platform_id)
+    assert timedelta(days=1) <= reaches(scripted)[-1] < timedelta(days=1, minutes=1)
+
+
+def test_new_orders_wait_for_no_page_that_is_looked_at_again(seller, scripted):
+    collect(seller.platform_id)
+    a_day_later(seller)
+    scripted.orders = some_orders(1600)
+    seller.fill_plan("searchOrders", 15)
+    collect(seller.platform_id)
+    assert scripted.count("searchOrders") == 1 + 1 + 5  # one for new orders, then what is spare beyond ten
+    assert len(seller.inbox()) == 500
+    new = an_order(orderId=order_id(9999), lastUpdatedTime=ago(0.1))
+    scripted.orders.append(new)
+    collect(seller.platform_id)  # nothing to spare: the new orders only
+    assert len(seller.inbox()) == 501 and scripted.count("searchOrders") == 8
+    scripted.orders.remove(new)
+    for _ in range(2):
+        seller.fill_plan("searchOrders", 20)
+        collect(seller.platform_id)
+    assert len(seller.inbox()) == 1601
+    before = scripted.count("searchOrders")
+    seller.fill_plan("searchOrders", 20)
+    collect(seller.platform_id)
+    assert scripted.count("searchOrders") == before + 1  # done for today
+
+
+def test_what_goes_wrong_in_looking_again_is_no_failure_and_not_tried_at_every_poll(seller, scripted):
+    collect(seller.platform_id)
+    a_day_later(seller)
+    scripted.orders = some_orders(250)
+    scripted.put_in_line("searchOrders", scripted.searchOrders, scripted.searchOrders, refusal(400, "InvalidInput", ""))
+    for _ in range(2):
+        collect(seller.platform_id)
+        seller.fill_plan("searchOrders", 20)
+    assert (len(seller.inbox()), failed(seller)) == (100, (0, None))
+    assert scripted.count("searchOrders") == 1 + 3 + 1
+    redis().delete(f"kontor:looking-again-rests:{seller.platform_id}")  # an hour later
+    scripted.put_in_line("searchOrders", scripted.searchOrders, scripted.searchOrders, html(503))
+    for _ in range(2):
+        collect(seller.platform_id)
+        seller.fill_plan("searchOrders", 20)
+    assert (len(seller.inbox()), failed(seller)) == (250, (0, None))
+
+
+def test_looking_again_ends_where_the_connection_does(make_seller, scripted):
+    seller = make_seller()
+    collect(seller.platform_id)
+    a_day_later(seller)
+    scripted.orders = some_orders(1)
+    denied = refusal(403, "Unauthorized", "Access to requested resource is denied.")
+
+    def gone(call):
+        seller.platform.connection = ConnectionState.NOT_AUTHENTICATED
+        db.session.commit()
+        return scripted.searchOrders(call)
+
+    scripted.put_in_line("searchOrders", scripted.searchOrders, denied, denied)
+    collect(seller.platform_id)
+    assert failed(seller) == (0, None)
+    seller.fill_plan("searchOrders", 20)
+    scripted.put_in_line("searchOrders", scripted.searchOrders, gone)
+    collect(seller.platform_id)
+    assert seller.inbox() == {}
 
 
 def test_a_window_reaches_back_as_far_as_somebody_asked_once(seller, scripted):
@@ -113,23 +196,26 @@ def test_asked_while_a_window_is_under_way_the_next_one_reaches_back(seller, scr
 
 
 def test_a_window_of_many_pages_is_read_again_once_when_the_plan_has_room(seller, scripted):
-    def reach_of_next_window() -> timedelta:
+    def reaches_now() -> list[timedelta]:
+        before = scripted.count("searchOrders")
         collect(seller.platform_id)
-        return datetime.now(UTC) - datetime.fromisoformat(scripted.of("searchOrders")[-1].query["lastUpdatedAfter"])
+        return reaches(scripted)[before:]
 
     collect(seller.platform_id)
     scripted.orders = some_orders(400, 1)
     collect(seller.platform_id)
     scripted.orders = []
     moment, usual = timedelta(seconds=30), timedelta(minutes=10)
-    assert reach_of_next_window() < moment and reach_of_next_window() < moment
+    assert max(reaches_now() + reaches_now()) < moment
     key = f"kontor:crowded:{seller.platform_id}"
     redis().set(key, (datetime.fromisoformat(redis().get(key).decode()) - usual).isoformat())  # ten minutes pass
     seller.fill_plan("searchOrders", 5)
-    assert usual <= reach_of_next_window() < usual + moment
+    assert usual <= max(reaches_now()) < usual + moment  # no further than usual, and only as far as was not crowded
     seller.fill_plan("searchOrders", 15)
-    assert 2 * usual <= reach_of_next_window() < 2 * usual + moment
-    assert usual <= reach_of_next_window() < usual + moment
+    first, again = reaches_now()
+    assert usual <= first < usual + moment and 2 * usual <= again < 2 * usual + moment
+    (first,) = reaches_now()
+    assert usual <= first < usual + moment
 
 
 def test_the_next_poll_leaves_a_third_of_the_plan_for_backlogs(seller, scripted):
@@ -218,7 +304,7 @@ def test_a_repeated_page_under_a_new_token_is_asked_for_again(seller, scripted):
 
 def test_a_page_that_fails_again_and_again_begins_the_window_anew(seller, scripted):
     scripted.orders = some_orders(150)
-    scripted.put_in_line("searchOrders", scripted.searchOrders, RESET, RESET, RESET)
+    scripted.put_in_line("searchOrders", scripted.searchOrders, *[html(503)] * 3)
     pauses = []
     for _ in range(3):
         collect(seller.platform_id)
@@ -227,6 +313,23 @@ def test_a_page_that_fails_again_and_again_begins_the_window_anew(seller, script
     assert pauses[-1] > 30
     collect(seller.platform_id)
     assert (len(seller.inbox()), seller.platform.failures) == (150, 0)
+
+
+def test_failures_that_say_nothing_of_a_page_token_leave_the_window_where_it_is(seller, scripted):
+    scripted.orders = some_orders(150)
+    paused = refusal(429, "QuotaExceeded", "You exceeded your quota for the requested resource.")
+    scripted.put_in_line("searchOrders", scripted.searchOrders, RESET, paused, html(503), RESET, html(503), RESET)
+    for _ in range(6):
+        collect(seller.platform_id)
+        seller.fill_plan("searchOrders", 20)
+    for key in redis().scan_iter(f"kontor:amazon:token:platform-{seller.platform_id}:*"):
+        redis().delete(key)
+    scripted.put_in_line("token", *[html(503)] * 3)
+    for _ in range(3):
+        collect(seller.platform_id)
+    assert (seller.platform.next_token, seller.platform.failures) == ("page-100", 9)
+    collect(seller.platform_id)
+    assert (len(seller.inbox()), seller.platform.failures, scripted.count("searchOrders")) == (150, 0, 8)
 
 
 def test_orders_listed_twice_lie_in_the_inbox_once_in_their_newest_version(seller, scripted):

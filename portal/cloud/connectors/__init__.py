@@ -48,6 +48,10 @@ class Unanswered(Unavailable):
     """The call was made, but no answer says whether it was carried out."""
 
 
+class NothingCame(Unanswered):
+    """No answer came, or not to its end: it is the network's doing, or a server that is gone."""
+
+
 class UnknownKind(Refused):
     """There is no connector of this kind."""
 

@@ -16,7 +16,7 @@ from typing import Any
 import requests
 import structlog
 
-from portal.cloud.connectors import Unanswered
+from portal.cloud.connectors import NothingCame, Unanswered
 from portal.cloud.connectors.amazon.plans import Plans
 from portal.cloud.connectors.amazon.tokens import USER_AGENT, Tokens
 from portal.cloud.connectors.amazon.transport import limit
@@ -125,7 +125,7 @@ class Client:
             status, request_id = response.status_code, _request_id(response)
         except requests.RequestException as error:
             status = type(error).__name__
-            raise Unanswered(sentence("Amazon did not answer, or not to the end."), REST_SECONDS) from error
+            raise NothingCame(sentence("Amazon did not answer, or not to the end."), REST_SECONDS) from error
         finally:
             took = round((time.monotonic() - began) * 1000)
             log.info("amazon_called", operation=operation, status=status, ms=took, request_id=request_id)
