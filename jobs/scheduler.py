@@ -40,8 +40,11 @@ FETCH_PAUSE = "5 minutes"
 RETRY_PAUSE = "1 minute"
 # How often a tenant with something to tell is looked after.
 LOOK_PAUSE = "20 seconds"
-# Events that are settled and calls that brought nothing are kept this long, to be looked up.
+# What the cloud keeps of orders that are done, of messages and events that are settled, and of calls that brought
+# nothing, to be looked up. Amazon wants buyers' data gone 30 days after the delivery (Data Protection Policy).
 KEPT = "30 days"
+MOST_DONE = 5000  # orders a tick
+CLOUD_TIDIED = "kontor:tidied"
 TIDIED_EVERY = 3600
 RUNS_TIDIED = "kontor:tidied:runs"
 MOST_FORGOTTEN = 200  # runs a tick; each may have five actions of a thousand messages
@@ -143,16 +146,18 @@ def tick() -> bool:
 
 def _tidy() -> None:
     """Once an hour, whichever scheduler comes first: drop what nobody looks up any more."""
-    if redis().set("kontor:tidied", 1, ex=TIDIED_EVERY, nx=True):
-        dropped = db.session.scalar(text("SELECT cloud_forget(CAST(:kept AS interval))"), {"kept": KEPT})
-        db.session.commit()
-        log.info("tidied", rows=dropped)
-    if redis().set(RUNS_TIDIED, 1, ex=TIDIED_EVERY, nx=True):
-        dropped = db.session.scalar(text("SELECT portal_forget_runs(:most)"), {"most": MOST_FORGOTTEN})
-        db.session.commit()
-        log.info("runs_tidied", rows=dropped)
-        if dropped >= MOST_FORGOTTEN:  # the rest with the next ticks, so that none takes long
-            redis().delete(RUNS_TIDIED)
+    _forget(CLOUD_TIDIED, "cloud_forget(CAST(:kept AS interval), :most)", MOST_DONE, kept=KEPT)
+    _forget(RUNS_TIDIED, "portal_forget_runs(:most)", MOST_FORGOTTEN)
+
+
+def _forget(mark: str, function: str, most: int, **values: str) -> None:
+    if not redis().set(mark, 1, ex=TIDIED_EVERY, nx=True):
+        return
+    dropped = db.session.scalar(text(f"SELECT {function}"), {**values, "most": most})
+    db.session.commit()
+    log.info("tidied", mark=mark, rows=dropped)
+    if dropped >= most:  # the rest with the next ticks, so that none takes long
+        redis().delete(mark)
 
 
 def _claim(function: str, pause: str) -> list[tuple[int, ...]]:

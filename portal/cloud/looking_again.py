@@ -89,11 +89,11 @@ def look_again(platform_id: int, connector: Connector, until: float) -> None:
         received = pages.keep(platform, cursor, page)
         db.session.commit()
         log.info("page_looked_at_again", page=cursor.page, orders=received.orders, written=received.written)
-        pages.remember(platform_id, cursor, page)
         if page.next_token is None:
             _note_end(platform_id, cursor)
         else:
             _go_on(platform_id, cursor, page.next_token)
+        pages.remember(platform_id, cursor, page)  # last: a page that is asked for again is no repetition
 
 
 def _has_time(platform: CloudPlatform) -> bool:

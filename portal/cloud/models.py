@@ -137,7 +137,7 @@ class InboxState(StrEnum):
 
 
 class InboxOrder(db.Model):
-    """The newest version of an order. Rows only ever move to a newer one."""
+    """The newest version of an order. Rows only ever move to a newer one; what is done goes after a month."""
 
     __tablename__ = "cloud_order"
 
@@ -155,6 +155,12 @@ class InboxOrder(db.Model):
     __table_args__ = (
         Index("uq_cloud_order", "platform_id", "order_id", unique=True),
         Index("ix_cloud_order_waiting", "platform_id", "id", postgresql_where=text("state = 'waiting'")),
+        Index(
+            "ix_cloud_order_version",
+            "version",
+            postgresql_using="brin",
+            postgresql_with={"autosummarize": "on"},
+        ),
     )
 
 

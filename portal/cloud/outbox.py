@@ -58,6 +58,10 @@ class Conflict(Refused):
     """The key belongs to a message with other contents."""
 
 
+class LookRefused(Unavailable):
+    """The marketplace refuses to show the order. That says nothing about the message."""
+
+
 class OrderNotKnown(Refused):
     """The platform has never received the order that the message is about."""
 
@@ -152,10 +156,7 @@ def _go_on(message: StatusMessage, platform: CloudPlatform) -> None:
     except Unavailable as problem:
         _try_later(message, platform, problem)
     except Refused as refused:
-        if message.state == OutboxState.SENT:  # it is only the look that was refused
-            _try_later(message, platform, refused)
-        else:
-            _fail(message, platform, kept(refused))
+        _fail(message, platform, kept(refused))
 
 
 def _send(message: StatusMessage, platform: CloudPlatform, connector: Connector) -> None:
@@ -164,12 +165,11 @@ def _send(message: StatusMessage, platform: CloudPlatform, connector: Connector)
     if in_doubt is not None:
         try:
             is_known = _is_known(message, connector, shipment)
-        except (ConnectionRevoked, ApplicationRefused):
+        except OutOfBudget:
             raise
-        except Refused as refused:  # the look was, not the message
+        except Unavailable:
             message.attempts += 1
-            _try_later(message, platform, refused)
-            return
+            raise
         if is_known:
             _confirm(message, platform)
             return
@@ -179,11 +179,14 @@ def _send(message: StatusMessage, platform: CloudPlatform, connector: Connector)
     try:
         connector.confirm_shipment(shipment)
     except PackageRefused as refused:
-        if not _is_known(message, connector, shipment):
+        message.tried_at = in_doubt  # this time certainly not carried out
+        log.info("package_refused", message=message.id, answer=str(refused)[:200])
+        if _is_known(message, connector, shipment):
+            _confirm(message, platform)
+            return
+        if in_doubt is None:
             raise
-        log.info("package_was_known", message=message.id, answer=str(refused)[:200])
-        _confirm(message, platform)
-        return
+        # The attempt in doubt was carried out, or somebody else was quicker: in time the marketplace shows which.
     except Unanswered:
         raise  # perhaps carried out: the attempt stays in doubt
     except OutOfBudget:
@@ -207,8 +210,14 @@ def _look(message: StatusMessage, platform: CloudPlatform, connector: Connector)
 
 
 def _is_known(message: StatusMessage, connector: Connector, shipment: Shipment) -> bool:
+    """Whether the marketplace shows the package. Raises LookRefused where it does not want to say."""
     db.session.commit()  # no transaction stays open while the marketplace thinks
-    return connector.package_is_known(shipment.order_id, shipment.package_reference, shipment.tracking_number)
+    try:
+        return connector.package_is_known(shipment.order_id, shipment.package_reference, shipment.tracking_number)
+    except (ConnectionRevoked, ApplicationRefused):
+        raise
+    except Refused as refused:
+        raise LookRefused(refused.args[0]) from refused
 
 
 def _confirm(message: StatusMessage, platform: CloudPlatform) -> None:
@@ -225,7 +234,7 @@ def _fail(message: StatusMessage, platform: CloudPlatform, problem: str) -> None
     log.warning("message_failed", message=message.id, attempts=message.attempts)
 
 
-def _try_later(message: StatusMessage, platform: CloudPlatform, problem: Refused | Unavailable) -> None:
+def _try_later(message: StatusMessage, platform: CloudPlatform, problem: Unavailable) -> None:
     if message.state == OutboxState.SENT:
         _look_later(message, platform, message.problem)
         return
@@ -236,7 +245,7 @@ def _try_later(message: StatusMessage, platform: CloudPlatform, problem: Refused
         _fail(message, platform, kept(given_up))
         return
     pause = min(FIRST_PAUSE * 2 ** max(message.attempts - 1, 0), LONGEST_PAUSE) * random.uniform(0.8, 1.2)
-    _wait(message, max(pause, getattr(problem, "retry_after", None) or 0), kept(problem))
+    _wait(message, max(pause, problem.retry_after or 0), kept(problem))
 
 
 def _look_later(message: StatusMessage, platform: CloudPlatform, problem: str | None) -> None:

@@ -213,6 +213,43 @@ def test_nothing_left_to_ship_fails_if_it_is_not(submit, scripted):
     assert state(id)[0] == "failed" and "elsewhere" in state(id)[1]
 
 
+def test_nothing_left_to_ship_after_an_attempt_in_doubt_is_looked_for_until_it_shows(submit, scripted):
+    """504, but carried out: the package is not shown yet when the repeat is refused for it."""
+    id = submit()
+    scripted.put_in_line("confirmShipment", html(504), NOT_FOUND)
+    outbox.send(id)
+    outbox.send(id)
+    assert state(id) == ("sent", None)
+    scripted.packages[ORDER] = [{"packageReferenceId": "1", "trackingNumber": "00340434"}]
+    outbox.send(id)
+    assert (state(id), scripted.count("confirmShipment")) == (("confirmed", None), 2)
+
+
+@pytest.mark.parametrize("look", [html(503), refusal(400, "InvalidInput", "no")], ids=["failed", "refused"])
+def test_a_look_that_tells_nothing_leaves_a_refusal_what_it_is(submit, scripted, look):
+    id = submit()
+    scripted.put_in_line("confirmShipment", NOT_FOUND)
+    scripted.put_in_line("getOrder", look, look, look)
+    outbox.send(id)
+    scripted.in_line.clear()
+    assert (state(id)[0], message(id).tried_at) == ("queued", None)
+    scripted.put_in_line("confirmShipment", NOT_FOUND)
+    outbox.send(id)
+    assert state(id)[0] == "failed" and "elsewhere" in state(id)[1]
+
+
+def test_pauses_grow_while_the_look_at_an_attempt_in_doubt_fails(submit, scripted):
+    id = submit()
+    scripted.put_in_line("confirmShipment", RESET)
+    outbox.send(id)
+    pauses = []
+    for _ in range(4):
+        scripted.put_in_line("getOrder", html(503), html(503), html(503))
+        outbox.send(id)
+        pauses.append(seconds_until(message(id).next_try_at))
+    assert message(id).attempts == 5 and pauses[-1] > 100 and scripted.count("confirmShipment") == 1
+
+
 def test_a_package_that_never_shows_is_a_warning_after_a_day(submit, scripted):
     id = submit()
     scripted.put_in_line("confirmShipment", Reply(204))

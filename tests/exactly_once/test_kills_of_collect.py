@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import text
 
+from portal.extensions import redis
 from tests.exactly_once.children import COMMIT, Step
 from tests.exactly_once.shop import Shop
 
 TASK = "collect_orders"
-# Two pages of the marketplace. Each costs two commits, one before the call and one with the page; one ends the job.
+# Two pages of the marketplace. Each costs two commits, one before the call and one with the page; one looks whether
+# there is something to look at again, and one ends the job.
 ORDERS = 130
-COMMITS = 5
+COMMITS = 6
 CALLS = 2
 # Each place where something lasting has just happened, or is just about to; between two of them nothing lasts.
 STEPS = [
@@ -21,6 +24,16 @@ STEPS = [
     Step(TASK, "before", COMMIT, 4),
     Step(TASK, "after", COMMIT, 4),
     Step(TASK, "after", COMMIT, 5),
+    Step(TASK, "after", COMMIT, 6),
+]
+# Behind them, two pages that are looked at again.
+AGAIN = [
+    Step(TASK, "after", COMMIT, 5),
+    Step(TASK, "after", "search", 3),
+    Step(TASK, "before", COMMIT, 6),
+    Step(TASK, "after", COMMIT, 6),
+    Step(TASK, "before", COMMIT, 8),
+    Step(TASK, "after", COMMIT, 8),
 ]
 # The attempt is committed, the account's address is called, the outcome is committed.
 NEWS = [Step("deliver_event", "after", COMMIT, 1), Step("deliver_event", "before", COMMIT, 2)]
@@ -34,6 +47,26 @@ def test_killed_at_a_step(shop: Shop, step: Step) -> None:
     shop.check_inbox(ORDERS)
     shop.check_documents()
     shop.check_runs()
+
+
+@pytest.mark.parametrize("step", AGAIN, ids=str)
+def test_killed_while_looking_again(shop: Shop, step: Step) -> None:
+    """It goes on where it was, is no repetition in its own eyes, and changes nothing that is there."""
+    shop.place(count=ORDERS)
+    shop.settle()
+    with shop.owner.connect() as connection:
+        wanted = text("SELECT id FROM cloud_platform WHERE account_id = :id")
+        platform_id = connection.scalar(wanted, {"id": shop.merchant.account_id})
+    fresh, rests = f"kontor:rescanned:{platform_id}", f"kontor:looking-again-rests:{platform_id}"
+    with shop.app.app_context():
+        redis().delete(fresh)  # a day later
+        assert shop.work(step)
+        assert not redis().exists(fresh) or step == AGAIN[-1]
+        shop.work()
+        assert redis().exists(fresh) and not redis().exists(rests)
+    shop.settle()
+    shop.check_inbox(ORDERS)
+    shop.check_documents()
 
 
 def test_there_are_no_other_steps(shop: Shop) -> None:

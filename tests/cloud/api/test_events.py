@@ -212,7 +212,7 @@ def test_once_an_hour_what_is_settled_and_old_is_dropped(caller, app, platform):
                 "INSERT INTO cloud_collection "
                 "(account_id, platform_id, operation, request_id, page, orders, collected_at) "
                 "SELECT account_id, id, 'searchOrders', 'tidied', 1, orders, now() - days * interval '1 day' "
-                "FROM cloud_platform, (VALUES (0, 31), (0, 29), (5, 31)) AS call (orders, days) "
+                "FROM cloud_platform, (VALUES (0, 31), (0, 29), (5, 31), (6, 366)) AS call (orders, days) "
                 "WHERE reference = :reference"
             ),
             {"reference": platform},
@@ -228,6 +228,61 @@ def test_once_an_hour_what_is_settled_and_old_is_dropped(caller, app, platform):
     with caller.rows():
         kept = text("SELECT orders FROM cloud_collection WHERE request_id = 'tidied' ORDER BY 1")
         assert list(db.session.scalars(kept)) == [0, 5]
+
+
+def test_orders_that_are_done_go_after_a_month_and_what_may_still_be_shipped_stays(caller, app, platform, monkeypatch):
+    from jobs import scheduler
+
+    def an_order(id: str, days: int, state: str = "delivered", status: str = "shipped") -> dict[str, object]:
+        # What a buyer wrote may hold anything that JSON can say.
+        payload = b'{"id":"%s","status":"%s","buyer":{"name":"a\\u0000b \\"unshipped\\""}}'
+        return {"id": id, "days": days, "state": state, "payload": payload % (id.encode(), status.encode())}
+
+    gone = [
+        an_order("shipped", 31),
+        an_order("cancelled", 31, "cancelled", "cancelled"),
+        an_order("called off", 31, status="cancelled"),
+        an_order("filtered", 31, "filtered", "unshipped"),
+        an_order("forgotten", 366, status="unshipped"),
+    ]
+    stay = [
+        an_order("waiting", 400, "waiting"),
+        an_order("fresh", 29),
+        an_order("open", 31, status="unshipped"),
+        an_order("half", 300, status="partly_shipped"),
+    ]
+    messages = [("settled", 31, None), ("recent", 29, None), ("under way", 31, "now()")]
+    with caller.rows():
+        for row in [*gone, *stay]:
+            db.session.execute(
+                text(
+                    "INSERT INTO cloud_order "
+                    "(account_id, platform_id, order_id, version, state, note, payload, collection_id) "
+                    "SELECT account_id, id, :id, now() - :days * interval '1 day', :state, '', :payload, 0 "
+                    "FROM cloud_platform WHERE reference = :reference"
+                ),
+                {**row, "reference": platform},
+            )
+        for key, days, due in messages:
+            db.session.execute(
+                text(
+                    "INSERT INTO cloud_status_message "
+                    "(account_id, platform_id, key, order_id, body, created_at, next_try_at) "
+                    "SELECT account_id, id, :key, 'open', '{}', now() - :days * interval '1 day', "
+                    "CAST(:due AS timestamptz) FROM cloud_platform WHERE reference = :reference"
+                ),
+                {"key": key, "days": days, "due": due and datetime.now(UTC), "reference": platform},
+            )
+    monkeypatch.setattr(scheduler, "MOST_DONE", 3)
+    with app.app_context():
+        redis().delete(scheduler.CLOUD_TIDIED)
+        for _ in range(3):  # three of five, then the rest, then it rests for an hour
+            scheduler._tidy()
+    with caller.rows():
+        left = db.session.scalars(text("SELECT order_id FROM cloud_order ORDER BY id")).all()
+        assert left == [row["id"] for row in stay]
+        keys = db.session.scalars(text("SELECT key FROM cloud_status_message ORDER BY id")).all()
+        assert keys == ["recent", "under way"]
 
 
 # Orders that wait
