@@ -56,13 +56,15 @@ def collect(platform_id: int) -> None:
     recorded in the platform's row, with the time of the next attempt.
     """
     with alone(Lock.COLLECTOR, platform_id) as sole:
-        if not sole:
+        platform = db.session.get(CloudPlatform, platform_id) if sole else None
+        if platform is None:
             return
+        authorized_at = platform.authorized_at
         try:
             _collect(platform_id)
         except ConnectionRevoked as revoked:
             db.session.rollback()
-            lose_connection(platform_id, revoked)
+            lose_connection(platform_id, authorized_at, revoked)
         except OutOfBudget as empty:
             db.session.rollback()
             _postpone(platform_id, empty.retry_after or LONGEST_PAUSE)
@@ -113,10 +115,16 @@ def collect_anew(platform: CloudPlatform) -> None:
     platform.next_collect_at = datetime.now(UTC)
 
 
-def lose_connection(platform_id: int, problem: ConnectionRevoked) -> None:
-    """Mark the connection revoked, with the day in words, and tell the account. Its orders stay."""
-    platform = db.session.get(CloudPlatform, platform_id, with_for_update=True)
+def lose_connection(platform_id: int, authorized_at: datetime | None, problem: ConnectionRevoked) -> None:
+    """Mark the connection revoked, with the day in words, and tell the account. Its orders stay.
+
+    `authorized_at` as it was before the call: a consent that was renewed meanwhile is not what was refused.
+    """
+    platform = db.session.get(CloudPlatform, platform_id, with_for_update=True, populate_existing=True)
     if platform is None or platform.connection != ConnectionState.AUTHENTICATED:
+        return
+    if platform.authorized_at != authorized_at:
+        log.info("connection_renewed_meanwhile", platform=platform_id)
         return
     platform.connection = ConnectionState.REVOKED
     noticed = sentence(

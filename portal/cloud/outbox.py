@@ -140,6 +140,7 @@ def send(message_id: int) -> None:
 
 
 def _go_on(message: StatusMessage, platform: CloudPlatform) -> None:
+    authorized_at = platform.authorized_at
     try:
         connector = connector_for(platform)
         if message.state == OutboxState.SENT:
@@ -147,7 +148,7 @@ def _go_on(message: StatusMessage, platform: CloudPlatform) -> None:
         else:
             _send(message, platform, connector)
     except ConnectionRevoked as revoked:
-        lose_connection(platform.id, revoked)
+        lose_connection(platform.id, authorized_at, revoked)
         _wait(message, CLOSED_PAUSE, kept(revoked))
     except ApplicationRefused as refused:
         _wait(message, CLOSED_PAUSE, kept(refused))

@@ -479,6 +479,23 @@ def test_revoked_consent_ends_the_connection_in_words_and_is_told(make_seller, s
     assert scripted.count("token") == 1
 
 
+def test_a_consent_renewed_while_the_old_one_is_refused_stays(seller, scripted, app):
+    from portal.scope import account
+
+    def meanwhile(call):
+        with app.app_context(), account(seller.account_id):
+            seller.platform.authorized_at = datetime.now(UTC)
+            db.session.commit()
+        return Reply(400, {"error": "invalid_grant"})
+
+    scripted.put_in_line("token", meanwhile)
+    collect(seller.platform_id)
+    assert (seller.platform.connection, seller.platform.connection_problem) == (ConnectionState.AUTHENTICATED, None)
+    scripted.put_in_line("token", Reply(400, {"error": "invalid_grant"}))
+    collect(seller.platform_id)
+    assert seller.platform.connection == ConnectionState.REVOKED
+
+
 def test_a_wrong_secret_of_ours_does_not_end_the_connection(seller, scripted):
     scripted.put_in_line("token", Reply(401, {"error": "invalid_client"}))
     collect(seller.platform_id)

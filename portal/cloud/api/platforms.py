@@ -161,10 +161,11 @@ def found(reference: str) -> CloudPlatform:
 @contextmanager
 def asking_marketplace(platform: CloudPlatform) -> Iterator[None]:
     """What the marketplace refuses, or cannot answer, becomes a problem document. A lost connection is kept."""
+    authorized_at = platform.authorized_at
     try:
         yield
     except ConnectionRevoked as revoked:
-        collection.lose_connection(platform.id, revoked)
+        collection.lose_connection(platform.id, authorized_at, revoked)
         g.keep_transaction = True  # refused, but what was learnt is kept
         raise Problem(409, str(revoked), NOT_CONNECTED) from revoked
     except ApplicationRefused as refused:
