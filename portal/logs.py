@@ -5,7 +5,10 @@ from __future__ import annotations
 import logging
 import sys
 
+import psycopg
 import structlog
+from sqlalchemy import Engine, event
+from sqlalchemy.engine import ExceptionContext
 
 
 def configure() -> None:
@@ -24,3 +27,16 @@ def configure() -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def without_values(error: BaseException) -> None:
+    """Keep of an error of PostgreSQL's what it says first: behind it stand values of the row, that is of people."""
+    error.args = tuple(part.partition("\n")[0] if isinstance(part, str) else part for part in error.args)
+
+
+@event.listens_for(Engine, "handle_error")
+def _tell_no_values(context: ExceptionContext) -> None:
+    # Both are shown, one as the cause of the other, and not only in our logs: the queue keeps what ended a job.
+    for error in (context.original_exception, context.sqlalchemy_exception):
+        if isinstance(context.original_exception, psycopg.Error) and error is not None:
+            without_values(error)

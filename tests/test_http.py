@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import traceback
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from werkzeug.routing import Rule
 
 from portal import create_app
@@ -294,3 +295,14 @@ def test_a_statement_that_fails_tells_of_nobody(app):
     with app.app_context(), pytest.raises(DBAPIError) as error:
         db.session.execute(text("SELECT 1 / 0, CAST(:name AS text)"), {"name": "Käthe Müller"})
     assert "Käthe" not in str(error.value)
+
+
+def test_a_row_that_is_refused_tells_of_nobody_either(app, as_tenant, merchant):
+    """PostgreSQL says the row's values behind what was wrong with it."""
+    refused = pytest.raises(IntegrityError, match="uq_app_user_email")
+    with as_tenant(merchant), refused as error, db.session.begin_nested():
+        db.session.execute(
+            text("INSERT INTO app_user (tenant_id, email, name) SELECT tenant_id, email, name FROM app_user")
+        )
+    said = "".join(traceback.format_exception(error.value))
+    assert merchant.email not in said and "DETAIL" not in said

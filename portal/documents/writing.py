@@ -34,6 +34,7 @@ from portal.documents.models import LineKind, State
 from portal.documents.plan import LONGEST_WORD, Draft, DraftLine, Held, Words, clean, words_of
 from portal.documents.revision import Existing, Revision
 from portal.extensions import db
+from portal.logs import without_values
 from portal.order import Collection
 from portal.platforms.models import DocumentType, RemoteKind
 from portal.sentences import kept
@@ -273,6 +274,7 @@ class Page:
             with driver.pipeline():
                 yield
         except psycopg.Error as error:  # from the end; those in between come as SQLAlchemy's
+            without_values(error)
             dialect = self.connection.dialect
             raise DBAPIError.instance("the page's statements", None, error, psycopg.Error, dialect=dialect) from error
 

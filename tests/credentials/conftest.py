@@ -28,9 +28,11 @@ class Reply:
         seconds: float = 0,
         certificate: Path | None = None,
         trickles: bool = False,
+        head_trickles: bool = False,
     ) -> None:
         self.status, self.body, self.headers = status, body, headers or {}
         self.seconds, self.certificate, self.trickles = seconds, certificate, trickles
+        self.head_trickles = head_trickles
         self.seen: list[str] = []
 
 
@@ -46,6 +48,10 @@ def serve() -> Iterator[Callable[[Reply], str]]:
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 time.sleep(reply.seconds)
                 self.send_response(reply.status)
+                for number in range(40 * reply.head_trickles):
+                    self.send_header(f"X-{number}", "more")
+                    self.flush_headers()
+                    time.sleep(0.05)
                 for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
                     self.send_header(name, value)
                 self.end_headers()

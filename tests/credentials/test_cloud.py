@@ -9,7 +9,7 @@ from threading import Thread
 
 import pytest
 
-from portal import answers
+from portal import answers, outgoing
 from portal import secrets as seals
 from portal.credentials import cloud as clouds
 from portal.credentials import tokens, transport
@@ -84,6 +84,25 @@ def test_an_answer_that_trickles_in_without_end_is_a_time_out(cloud_at, serve, m
     reply = Reply(200, b"{" + b" " * 200 + b"}", trickles=True)
     with pytest.raises(clouds.TimedOut, match="did not answer in time"):
         cloud_at(serve(reply)).test()
+
+
+@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
+@pytest.mark.parametrize("encrypted", [False, True])
+def test_a_head_that_trickles_in_without_end_is_one_too_and_not_asked_for_again(
+    cloud_at, serve, monkeypatch, self_signed, encrypted
+):
+    monkeypatch.setattr(outgoing, "HEAD_SECONDS", 0.2)
+    equip = transport.equip
+
+    def equip_trusting(new):
+        new.verify = False
+        return equip(new)
+
+    monkeypatch.setattr(transport, "equip", equip_trusting)
+    reply = Reply(200, b"{}", head_trickles=True, certificate=self_signed if encrypted else None)
+    with pytest.raises(clouds.TimedOut, match="did not answer in time"):
+        cloud_at(serve(reply)).test()
+    assert len(reply.seen) == 1
 
 
 @pytest.mark.parametrize(
