@@ -71,10 +71,12 @@ def scheduler() -> None:
 @with_appcontext
 def sign_in_link(email: str) -> None:
     """Print a link that signs in the user with this EMAIL, once, to choose a new password."""
+    from portal import beside
     from portal.extensions import db
     from portal.scope import tenant
     from portal.tenants import service
 
+    beside.join()
     _check_migration()
     user = service.find_user(email)
     if user is None:

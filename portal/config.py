@@ -15,6 +15,9 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 # Milliseconds. Longer than any call to a cloud or marketplace that is made within a transaction.
 IDLE_IN_TRANSACTION = 300_000
 
+# Where a command that needs a database finds none.
+NO_DATABASE = "postgresql://unset@127.0.0.1:1/unset"
+
 
 def settings(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """The app's configuration. Every value has a default, so that commands which need no server run bare."""
@@ -26,7 +29,7 @@ def settings(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         "CLOUD_URL": environ.get("KONTOR_CLOUD_URL", public_url + "/cloud").rstrip("/"),
         # Besides the internet and this installation itself, where calls may go that its tenants name the address of.
         "PRIVATE_NETWORKS": networks(environ.get("KONTOR_PRIVATE_NETWORKS", "")),
-        "SQLALCHEMY_DATABASE_URI": sqlalchemy_url(environ.get("DATABASE_URL", "postgresql://unset@127.0.0.1:1/unset")),
+        "SQLALCHEMY_DATABASE_URI": sqlalchemy_url(environ.get("DATABASE_URL", NO_DATABASE)),
         "SQLALCHEMY_ENGINE_OPTIONS": {
             "pool_pre_ping": True,
             "hide_parameters": True,  # or an error that is logged tells of people

@@ -145,6 +145,24 @@ class Embedded:
         self.servers = {}
 
 
+def running(data: Path) -> Urls:
+    """Where the servers of a folder answer that another process has started. Raises Refused where none has."""
+    data = data.absolute()
+    try:
+        with (data / "lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        known = recall(data / "servers.json")
+        log = data / "log"
+        postgres = Postgres(data / "postgres", log / "postgresql.log", known, durable=True)
+        valkey = Valkey(data / "valkey", log / "valkey.log", known["valkey"], durable=True)
+        postgres.port, valkey.port = int(known["postgres_port"]), int(known["valkey_port"])
+        return Urls(postgres.url("kontor_app"), postgres.url("kontor_owner"), valkey.url)
+    except FileNotFoundError:
+        pass
+    raise Refused(f"No Kontor is running on {data}. Start it by flask up, or set DATABASE_URL and REDIS_URL.")
+
+
 def recall(path: Path) -> dict[str, str]:
     """What was kept in this file. Raises Refused where somebody has damaged it."""
     if not path.exists():

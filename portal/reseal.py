@@ -9,7 +9,7 @@ import click
 from flask.cli import with_appcontext
 from sqlalchemy import select, text
 
-from portal import secrets
+from portal import beside, secrets
 from portal.automation.models import TaskAction
 from portal.cloud.models import Account, CloudPlatform
 from portal.credentials.models import Credential
@@ -31,6 +31,7 @@ OF_AN_ACCOUNT: Columns = ((Account, "webhook_secret", "webhook_place"), (CloudPl
 @with_appcontext
 def reseal() -> None:
     """Seal every stored secret with the first key of KONTOR_KEYS. The older keys may go after that."""
+    beside.join()
     moved, closed = 0, []
     scopes = [(tenant(id), OF_A_TENANT) for id in db.session.scalars(text("SELECT portal_tenant_ids()"))]
     scopes += [(account(id), OF_AN_ACCOUNT) for id in db.session.scalars(text("SELECT cloud_account_ids()"))]

@@ -32,6 +32,7 @@ from portal.servers import Postgres, Server, Valkey
 from portal.supervisor import Ending, Part, Stopped, Supervisor
 
 HOME = Path(__file__).resolve().parents[1]
+URL_FILE = "url"  # in the data folder: where the web server answers
 WORKERS = 2
 DEMO_ORDERS_PER_MINUTE = 3
 WORKER_SECONDS = 8.0  # for the job in hand; a job cut off is done again, so it need not be long
@@ -86,6 +87,7 @@ def _up(data: Path, environment: Mapping[str, str], demo: bool, orders: int | No
                 _check_port(wanted_port, patience)
             urls = _start_servers(embedded, given, supervisor)
             supervisor.environment = complete(environment, urls, keys(data, environment), data, port, demo)
+            (data / URL_FILE).write_text(supervisor.environment["KONTOR_URL"])
             news = _start_parts(supervisor, data, demo, orders, port)
             seconds = time.monotonic() - began
             say(f"Kontor is ready: {supervisor.environment['KONTOR_URL']} (after {seconds:.1f} s; Ctrl-C stops it)")

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import requests
 
 from portal import supervisor as supervisor_module
 from portal.embedded import Embedded, Urls
@@ -22,6 +23,7 @@ from portal.errors import Refused, Unavailable
 from portal.supervisor import Part, PartFailed, Stopped, Supervisor
 from portal.up import complete, keys, look_at, stages, urls_given
 from tests.patience import SECONDS, wait_until
+from tests.reading import read
 
 HOME = Path(__file__).resolve().parents[1]
 
@@ -171,11 +173,11 @@ def test_a_stop_leaves_no_process_and_ends_the_last_stage_first(supervisor, tmp_
 
 
 def test_a_stubborn_part_is_killed_when_its_time_is_up_or_at_the_second_request(supervisor, said):
-    for grace, requests in ((0.3, 1), (30.0, 2)):
+    for grace, times in ((0.3, 1), (30.0, 2)):
         supervisor.start([stand_in("worker", IS_STUBBORN, grace=grace)])
         wait_until(lambda: "worker       | I stay" in said)
         pid = pid_of(supervisor, "worker")
-        for _ in range(requests):
+        for _ in range(times):
             supervisor.ask_to_stop()
         began = time.monotonic()
         supervisor.stop()
@@ -276,15 +278,20 @@ def test_a_demo_shows_its_orders_within_seconds(tmp_path):
 # The command itself
 
 
+def on(data: Path) -> dict[str, str]:
+    """The environment of whoever has set nothing but the data folder."""
+    kept = {name: value for name, value in os.environ.items() if not re.match("KONTOR|DATABASE|REDIS", name)}
+    return kept | {"KONTOR_DATA": str(data)}
+
+
 class Up:
     """`flask up` in a process of its own, its lines as they come."""
 
     def __init__(self, data: Path, port: int) -> None:
-        kept = {name: value for name, value in os.environ.items() if not re.match("KONTOR|DATABASE|REDIS", name)}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "flask", "--app", "wsgi", "up", "--port", str(port)],
             cwd=HOME,
-            env=kept | {"KONTOR_DATA": str(data)},
+            env=on(data),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -306,6 +313,13 @@ class Up:
 
     def said(self) -> str:
         return "\n".join(self.lines)
+
+
+def beside(data: Path, *command: str) -> str:
+    """What another command says in another terminal."""
+    flask = [sys.executable, "-m", "flask", "--app", "wsgi"]
+    done = subprocess.run([*flask, *command], cwd=HOME, env=on(data), capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
 
 
 def of_this_installation(data: Path) -> list[str]:
@@ -332,6 +346,11 @@ def test_flask_up_revives_what_dies_survives_its_own_death_and_stops_without_a_t
         for name in ("PostgreSQL", "Valkey", "migration", "web", "workers", "scheduler"):
             up.wait_for(name)
         assert answers_well(port)
+        first = {"company": "Muster", "customer_number": "1", "time_zone": "Europe/Berlin", "user_name": "Mia"}
+        first |= {"email": "mia@example.com", "password": "a long password", "password_again": "a long password"}
+        assert set_up(port, first).status_code == 200
+        assert beside(tmp_path, "sign-in-link", "mia@example.com").startswith(f"http://127.0.0.1:{port}/sign-in/")
+        assert "0 secrets are sealed anew." in beside(tmp_path, "reseal")
         for server in ("postgresql", "valkey"):
             os.kill(int((tmp_path / "log" / f"{server}.pid").read_text()), signal.SIGKILL)
         (pool,) = children_of(up.process.pid, "flask workers")
@@ -353,6 +372,7 @@ def test_flask_up_revives_what_dies_survives_its_own_death_and_stops_without_a_t
         again.process.send_signal(signal.SIGINT)
         assert again.process.wait(SECONDS) == 0
         wait_until(lambda: of_this_installation(tmp_path) == [])  # those of the first had time, too
+        assert f"No Kontor is running on {tmp_path}." in beside(tmp_path, "reseal")
     finally:
         again.process.kill()
         again.process.wait()
@@ -362,6 +382,14 @@ def children_of(pid: int, command: str) -> list[int]:
     """The processes that this one has started with such a command."""
     found = subprocess.run(["pgrep", "-P", str(pid), "-f", command], capture_output=True, text=True, check=False)
     return [int(line) for line in found.stdout.split()]
+
+
+def set_up(port: int, form: dict[str, str]) -> requests.Response:
+    """The first run, as a browser does it."""
+    with requests.Session() as browser:
+        page = read(browser.get(f"http://127.0.0.1:{port}/first-run", timeout=SECONDS).text)
+        token = page.all("input", name="csrf_token")[0].attributes["value"]
+        return browser.post(f"http://127.0.0.1:{port}/first-run", form | {"csrf_token": token}, timeout=SECONDS)
 
 
 def answers_well(port: int) -> bool:
