@@ -24,9 +24,11 @@ def join() -> None:
         return
     data = Path(current_app.config["DATA_FOLDER"]).absolute()
     try:
-        urls = running(data)
+        urls, url = running(data), (data / URL_FILE).read_text()
     except Refused as refused:
         raise click.ClickException(str(refused)) from refused
+    except FileNotFoundError as missing:
+        raise click.ClickException(f"The Kontor on {data} is still starting. Try again in a moment.") from missing
     environment = complete(os.environ, urls, keys(data, os.environ), data, 0, demo=False)
-    environment["KONTOR_URL"] = os.environ.get("KONTOR_URL") or (data / URL_FILE).read_text()
+    environment["KONTOR_URL"] = os.environ.get("KONTOR_URL") or url
     os.execve(sys.executable, [sys.executable, "-m", "flask", *sys.argv[1:]], environment)  # noqa: S606
