@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
@@ -27,6 +25,7 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from urllib3.response import HTTPResponse
 from urllib3.util.connection import allowed_gai_family, create_connection
 
+from portal import answers
 from portal.errors import Refused
 from portal.sentences import sentence
 
@@ -70,8 +69,6 @@ NOT_PUBLIC_6 = tuple(
         ),
     )
 )
-# For status line and headers, however slowly they trickle in: the time-out of a session is for each piece.
-HEAD_SECONDS = 60
 NAT64 = IPv6Network("64:ff9b::/96")  # how a machine without IPv4 reaches it (RFC 6052)
 
 
@@ -195,32 +192,9 @@ class GuardedConnection(HTTPConnection):
         return create_connection((last, self.port), self.timeout, self.source_address, self.socket_options)
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]
-        """The head of the answer, within HEAD_SECONDS: one that trickles in would outlive every time-out of a socket.
-
-        Raises TimeoutError.
-        """
-        late = threading.Event()
-
-        def hang_up(connected: socket.socket | None = self.sock) -> None:
-            late.set()
-            if connected is not None:
-                with contextlib.suppress(OSError):
-                    connected.shutdown(socket.SHUT_RDWR)
-
-        watch = threading.Timer(HEAD_SECONDS, hang_up)
-        watch.daemon = True
-        watch.start()
-        try:
-            response = super().getresponse()
-        except (OSError, HTTPException) as error:
-            if late.is_set():
-                raise TimeoutError("The answer's head takes too long.") from error
-            raise
-        finally:
-            watch.cancel()
-        if late.is_set():  # what was cut off between two headers passes for whole
-            raise TimeoutError("The answer's head takes too long.")
-        return response
+        """The head of the answer, within answers.HEAD_SECONDS. Raises TimeoutError."""
+        with answers.within(answers.HEAD_SECONDS, self.sock):
+            return super().getresponse()
 
 
 class GuardedTLSConnection(GuardedConnection, HTTPSConnection):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import errno
+import hashlib
 import os
 import secrets
 import signal
@@ -32,7 +33,8 @@ from portal.servers import Postgres, Server, Valkey
 from portal.supervisor import Ending, Part, Stopped, Supervisor
 
 HOME = Path(__file__).resolve().parents[1]
-URL_FILE = "url"  # in the data folder: where the web server answers
+KEYS_FILE = "keys.json"
+RUNNING_FILE = "running.json"  # in the data folder: what a command beside this one has to know
 WORKERS = 2
 DEMO_ORDERS_PER_MINUTE = 3
 WORKER_SECONDS = 8.0  # for the job in hand; a job cut off is done again, so it need not be long
@@ -87,7 +89,7 @@ def _up(data: Path, environment: Mapping[str, str], demo: bool, orders: int | No
                 _check_port(wanted_port, patience)
             urls = _start_servers(embedded, given, supervisor)
             supervisor.environment = complete(environment, urls, keys(data, environment), data, port, demo)
-            (data / URL_FILE).write_text(supervisor.environment["KONTOR_URL"])
+            keep(data / RUNNING_FILE, traits(supervisor.environment))
             news = _start_parts(supervisor, data, demo, orders, port)
             seconds = time.monotonic() - began
             say(f"Kontor is ready: {supervisor.environment['KONTOR_URL']} (after {seconds:.1f} s; Ctrl-C stops it)")
@@ -229,7 +231,7 @@ def keys(data: Path, environment: Mapping[str, str]) -> dict[str, str]:
 
     Those that are set are left to whoever sets them, and not written down.
     """
-    path = data / "keys.json"
+    path = data / KEYS_FILE
     kept = recall(path)
     made = {
         "KONTOR_SECRET_KEY": secrets.token_urlsafe(32),
@@ -239,6 +241,12 @@ def keys(data: Path, environment: Mapping[str, str]) -> dict[str, str]:
     if missing:
         keep(path, kept | missing)
     return kept | missing
+
+
+def traits(environment: Mapping[str, str]) -> dict[str, str]:
+    """Where the web server answers, and a fingerprint of the keys that secrets are sealed with."""
+    fingerprint = hashlib.sha256(environment["KONTOR_KEYS"].encode()).hexdigest()
+    return {"url": environment["KONTOR_URL"], "keys": fingerprint}
 
 
 def look_at(given: Urls) -> Iterator[str]:

@@ -315,10 +315,10 @@ class Up:
         return "\n".join(self.lines)
 
 
-def beside(data: Path, *command: str) -> str:
+def beside(data: Path, *command: str, **settings: str) -> str:
     """What another command says in another terminal."""
-    flask = [sys.executable, "-m", "flask", "--app", "wsgi"]
-    done = subprocess.run([*flask, *command], cwd=HOME, env=on(data), capture_output=True, text=True, check=False)
+    flask, environment = [sys.executable, "-m", "flask", "--app", "wsgi"], on(data) | settings
+    done = subprocess.run([*flask, *command], cwd=HOME, env=environment, capture_output=True, text=True, check=False)
     return done.stdout + done.stderr
 
 
@@ -351,6 +351,8 @@ def test_flask_up_revives_what_dies_survives_its_own_death_and_stops_without_a_t
         assert set_up(port, first).status_code == 200
         assert beside(tmp_path, "sign-in-link", "mia@example.com").startswith(f"http://127.0.0.1:{port}/sign-in/")
         assert "0 secrets are sealed anew." in beside(tmp_path, "reseal")
+        others = beside(tmp_path, "reseal", KONTOR_KEYS="2:" + "A" * 43 + "=")
+        assert "runs with other KONTOR_KEYS." in others and "sealed anew" not in others
         for server in ("postgresql", "valkey"):
             os.kill(int((tmp_path / "log" / f"{server}.pid").read_text()), signal.SIGKILL)
         (pool,) = children_of(up.process.pid, "flask workers")

@@ -20,6 +20,8 @@ def upgrade() -> None:
     )
     # What was delivered and is not shipped yet may have to be reported: it stays for a year at most. Looked for in the
     # bytes, since PostgreSQL reads no JSON with an escaped NUL in it; within a text the quotes would be escaped.
+    # Locked, since what is locked is looked at once more: a newer version may just have come. Of messages go those of
+    # which it is certain what became of them: of the others `tried_at` must not be lost.
     look_past(
         "cloud_forget(kept interval, most int)",
         "bigint",
@@ -34,11 +36,13 @@ def upgrade() -> None:
                     state <> 'delivered' OR version < now() - interval '1 year'
                     OR position('"status":"unshipped"'::bytea IN payload) = 0
                     AND position('"status":"partly_shipped"'::bytea IN payload) = 0
-                ) LIMIT most
+                ) LIMIT most FOR UPDATE SKIP LOCKED
             ) RETURNING id
         ), message AS (
             DELETE FROM cloud_status_message WHERE id IN (
-                SELECT id FROM cloud_status_message WHERE created_at < now() - kept AND next_try_at IS NULL LIMIT most
+                SELECT id FROM cloud_status_message
+                WHERE greatest(created_at, sent_at, confirmed_at) < now() - kept
+                AND (state = 'confirmed' OR state = 'failed' AND tried_at IS NULL) LIMIT most FOR UPDATE SKIP LOCKED
             ) RETURNING id
         ), call AS (
             DELETE FROM cloud_collection c WHERE collected_at < now() - interval '1 year' AND orders > 0

@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import msgspec
 import structlog
 from flask import current_app
+from sqlalchemy import select
 
 from portal.cloud import pages
 from portal.cloud.connectors import ConnectionRevoked, Connector, PageTokenRefused
@@ -42,18 +44,19 @@ REST = timedelta(hours=1)
 
 def next_window_from(platform_id: int, watermark: datetime) -> datetime:
     """Where the window behind this watermark begins: before it, but not within what is looked at again by itself."""
-    crowded = _crowded_until(platform_id)
+    crowded = _crowded_ends(platform_id)
     begins = watermark - OVERLAP
-    return begins if crowded is None else max(begins, min(crowded, watermark))
+    return max(begins, min(crowded[-1], watermark)) if crowded else begins
 
 
 def note_window(platform_id: int, cursor: Cursor) -> None:
     """A regular window was read to its end, which was this page."""
-    crowded = _crowded_until(platform_id)
+    for end in _crowded_ends(platform_id):
+        if cursor.window_from <= end - OVERLAP:
+            _forget_end(platform_id, end)
     if cursor.page > OVERLAP_PAGES:
-        redis().set(_crowded(platform_id), cursor.window_to.isoformat(), ex=EVERY)
-    elif crowded is not None and cursor.window_from <= crowded - OVERLAP:
-        redis().delete(_crowded(platform_id))
+        redis().zadd(_crowded(platform_id), {cursor.window_to.isoformat(): cursor.window_to.timestamp()})
+        redis().expire(_crowded(platform_id), EVERY)
     if cursor.window_to - cursor.window_from >= _back():
         redis().set(_rescanned(platform_id), 1, ex=EVERY)
 
@@ -64,12 +67,15 @@ def look_again(platform_id: int, connector: Connector, until: float) -> None:
     Commits by the page. `until` is a time of time.monotonic(). What the marketplace refuses or fails at is no failure
     of collecting. Raises ConnectionRevoked.
     """
+    due = db.session.scalar(select(CloudPlatform.next_collect_at).where(CloudPlatform.id == platform_id))
     while time.monotonic() < until and connector.spare_calls() >= SPARE_CALLS:
-        platform = db.session.get(CloudPlatform, platform_id)
-        cursor = _cursor(platform) if platform is not None and _has_time(platform) else None
+        platform = db.session.get(CloudPlatform, platform_id, populate_existing=True)
+        cursor = _cursor(platform) if platform is not None and _has_time(platform, due) else None
         db.session.commit()  # no transaction stays open while the marketplace thinks
         if cursor is None:
             return
+        if cursor.token is None:
+            pages.forget(platform_id, cursor)
         try:
             page = pages.ask(platform_id, connector, cursor)
         except ConnectionRevoked:
@@ -96,10 +102,16 @@ def look_again(platform_id: int, connector: Connector, until: float) -> None:
         pages.remember(platform_id, cursor, page)  # last: a page that is asked for again is no repetition
 
 
-def _has_time(platform: CloudPlatform) -> bool:
-    due = platform.next_collect_at
-    is_open = platform.active and platform.connection == ConnectionState.AUTHENTICATED
-    return is_open and due is not None and due > datetime.now(UTC)
+def _has_time(platform: CloudPlatform, due: datetime | None) -> bool:
+    """False once somebody wants a regular window. `due` is when it was to be when we began."""
+    now, wanted = datetime.now(UTC), platform.next_collect_at
+    if due is None or not platform.active or platform.connection != ConnectionState.AUTHENTICATED:
+        return False
+    if wanted == due:
+        return due > now
+    if wanted is not None and wanted > now:  # claimed by a scheduler, whose collector has found us here and gone again
+        platform.next_collect_at = now
+    return False
 
 
 def _cursor(platform: CloudPlatform) -> Cursor | None:
@@ -110,9 +122,9 @@ def _cursor(platform: CloudPlatform) -> Cursor | None:
     watermark = platform.watermark
     if watermark is None or redis().exists(_resting(platform.id)):
         return None
-    crowded = _crowded_until(platform.id)
-    if crowded is not None and watermark - crowded >= OVERLAP:
-        return Cursor(crowded - OVERLAP, crowded)
+    for end in _crowded_ends(platform.id):
+        if watermark - end >= OVERLAP:
+            return Cursor(end - OVERLAP, end)
     if not redis().exists(_rescanned(platform.id)):
         return Cursor(watermark - _back(), watermark)
     return None
@@ -131,8 +143,8 @@ def _note_end(platform_id: int, cursor: Cursor) -> None:
     redis().delete(_under_way(platform_id))
     if cursor.window_to - cursor.window_from >= _back():
         redis().set(_rescanned(platform_id), 1, ex=EVERY)
-    elif cursor.window_to == _crowded_until(platform_id):  # else another window has been crowded since
-        redis().delete(_crowded(platform_id))
+    else:
+        _forget_end(platform_id, cursor.window_to)
 
 
 def _back() -> timedelta:
@@ -140,13 +152,18 @@ def _back() -> timedelta:
     return min(BACK, timedelta(days=current_app.config["COLLECT_SINCE_DAYS"]))
 
 
-def _crowded_until(platform_id: int) -> datetime | None:
-    kept_time = redis().get(_crowded(platform_id))
-    return datetime.fromisoformat(str(kept_time, "ascii")) if isinstance(kept_time, bytes) else None
+def _crowded_ends(platform_id: int) -> list[datetime]:
+    """The ends of windows of many pages that are still to be looked at again, the earliest first."""
+    members: Any = redis().zrange(_crowded(platform_id), 0, -1)
+    return [datetime.fromisoformat(member.decode()) for member in members]
+
+
+def _forget_end(platform_id: int, end: datetime) -> None:
+    redis().zrem(_crowded(platform_id), end.isoformat())
 
 
 def _crowded(platform_id: int) -> str:
-    """The key of the end of a window of many pages until it was looked at again. Lost, each overlap does it."""
+    """The key of the ends of windows of many pages. Lost, each overlap looks at them again."""
     return f"kontor:crowded:{platform_id}"
 
 

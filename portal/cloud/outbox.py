@@ -188,6 +188,8 @@ def _send(message: StatusMessage, platform: CloudPlatform, connector: Connector)
         if in_doubt is None:
             raise
         # The attempt in doubt was carried out, or somebody else was quicker: in time the marketplace shows which.
+        _look_for(message, platform, None)
+        return
     except Unanswered:
         raise  # perhaps carried out: the attempt stays in doubt
     except OutOfBudget:
@@ -196,9 +198,13 @@ def _send(message: StatusMessage, platform: CloudPlatform, connector: Connector)
     except (Unavailable, Refused):
         message.tried_at = in_doubt  # certainly not carried out
         raise
-    now = datetime.now(UTC)
-    message.state, message.problem, message.sent_at = OutboxState.SENT, None, now
-    message.next_try_at = now + timedelta(seconds=FIRST_LOOK)
+    _look_for(message, platform, datetime.now(UTC))
+
+
+def _look_for(message: StatusMessage, platform: CloudPlatform, accepted_at: datetime | None) -> None:
+    """From here on the message is only looked for. `accepted_at` is None where the marketplace never said so."""
+    message.state, message.problem, message.sent_at = OutboxState.SENT, None, accepted_at
+    message.next_try_at = datetime.now(UTC) + timedelta(seconds=FIRST_LOOK)
     emit(STATUS_MESSAGE_CHANGED, platform, message.key)
     log.info("message_sent", message=message.id, attempts=message.attempts)
 
@@ -252,9 +258,16 @@ def _try_later(message: StatusMessage, platform: CloudPlatform, problem: Unavail
 def _look_later(message: StatusMessage, platform: CloudPlatform, problem: str | None) -> None:
     """Look again, after a pause as long as half the time it has taken so far. A day is enough."""
     now = datetime.now(UTC)
-    waited = now - (message.sent_at or now)
+    waited = now - (message.sent_at or message.tried_at or now)
     if waited < LOOK_FOR:
         _wait(message, min(max(waited.total_seconds() / 2, FIRST_LOOK), LONGEST_PAUSE), problem)
+        return
+    if message.sent_at is None:
+        elsewhere = sentence(
+            "The marketplace finds nothing left to ship in this order, and has not shown this parcel for 24 hours: it "
+            "was shipped already, elsewhere. Check it in the marketplace's pages."
+        )
+        _fail(message, platform, kept(elsewhere))
         return
     message.next_try_at = None
     message.problem = kept(

@@ -79,6 +79,11 @@ def remember(platform_id: int, cursor: Cursor, page: OrdersPage) -> None:
     _note(without_articles(platform_id), [order.id for order in page.orders if inbox.lacks_articles(order)])
 
 
+def forget(platform_id: int, cursor: Cursor) -> None:
+    """The window is begun anew: its pages are no repetitions."""
+    redis().delete(_seen(platform_id, cursor))
+
+
 def without_articles(platform_id: int) -> str:
     """The key of the orders that came without articles."""
     return f"kontor:without-articles:{platform_id}"

@@ -44,7 +44,7 @@ class Revision:
 
     `event` is None where at most the date to ship by and what was shipped move on with it; `draft` replaces lines
     and address. `shipped` is what the marketplace says now of lines that stay: pieces by position. `words` are those
-    the document has from here on, `shipping_method_id` what the buyer's new wish is by our settings.
+    the document has from here on, None where they stay; `shipping_method_id` is what goes with another shipping level.
     """
 
     existing: Existing
@@ -55,18 +55,8 @@ class Revision:
     cancel_requested: bool
     draft: Draft | None = None
     shipped: Mapping[int, int] = field(default_factory=dict)
+    words: Words | None = None
     shipping_method_id: int | None = None
-
-    @property
-    def words(self) -> Words:
-        """As the order says; one that is no longer wanted, or tells less of what a person looks for, changes none."""
-        if self.state == State.CANCELLED:
-            return self.existing.words
-        said = words_of(self.order)
-        return said._replace(
-            purchase_order=said.purchase_order or self.existing.words.purchase_order,
-            shipping_level=said.shipping_level or self.existing.words.shipping_level,
-        )
 
     @property
     def version(self) -> datetime:
@@ -78,7 +68,8 @@ def revise(existing: Existing, outcome: Draft | NotWanted, delivery: dict[str, A
 
     Nothing that has left the house is rewritten: once a parcel is out, or the document is
     cancelled, a change becomes a notice for a person. So it does from the beginning where
-    the document is an invoice. An address that the marketplace no longer tells has not changed.
+    the document is an invoice. Programs go on all the same: they say who reports a parcel.
+    An address that the marketplace no longer tells has not changed.
     """
     order = outcome.order
     if order.version <= existing.version:
@@ -88,10 +79,10 @@ def revise(existing: Existing, outcome: Draft | NotWanted, delivery: dict[str, A
     revision = _went_on(existing, outcome, delivery)
     if revision.draft is None:
         revision = replace(revision, shipped=_shipped(existing, outcome))
-    if revision.words != existing.words:
-        revision = replace(revision, event=revision.event or "noted")
-    if revision.words.shipping_level != existing.words.shipping_level:
-        revision = replace(revision, shipping_method_id=outcome.shipping_method_id)
+    words = _words(existing, outcome.order)
+    if existing.state != State.CANCELLED and words != existing.words:
+        event = revision.event or "noted"
+        revision = replace(revision, event=event, words=words, shipping_method_id=outcome.shipping_method_id)
     return revision
 
 
@@ -100,7 +91,7 @@ def _went_on(existing: Existing, outcome: Draft, delivery: dict[str, Any]) -> Re
     asks = order.cancel_requested
     state = _further(existing.state, outcome.state)
     lines_differ = [line.told for line in existing.lines] != [line.told for line in outcome.lines]
-    withheld = _withheld(existing.delivery, delivery)
+    withheld = _withheld(existing.delivery, delivery, outcome.state)
     # Amazon suppresses the phone number after the latest delivery date (Orders API 2026-01-01).
     phone = {part: text for part, text in existing.delivery.items() if part == "phone"}
     moved = not withheld and phone | delivery != existing.delivery
@@ -153,17 +144,31 @@ def _withdrawn(existing: Existing, outcome: NotWanted) -> Revision:
     return Revision(existing, "noted", order, existing.state, notice, existing.cancel_requested)
 
 
-def _withheld(known: Mapping[str, str], told: Mapping[str, str]) -> bool:
+def _words(existing: Existing, order: Order) -> Words:
+    """The document's words from here on. What is no longer told stays, but programs: of those all are told."""
+    said, kept = words_of(order), existing.words
+    if not existing.is_untouched:
+        return kept._replace(programs=said.programs)
+    is_invoice = existing.type == DocumentType.INVOICE
+    return said._replace(
+        purchase_order=kept.purchase_order if is_invoice else said.purchase_order or kept.purchase_order,
+        shipping_level=said.shipping_level or kept.shipping_level,
+    )
+
+
+def _withheld(known: Mapping[str, str], told: Mapping[str, str], state: State) -> bool:
     """True where an address lacks what a parcel cannot do without, and there was one that had it.
 
-    Of what was shipped Amazon may withhold name and street: every part of an address is optional (Orders API
-    2026-01-01).
+    Of what was shipped Amazon may withhold name and street, and any part of an address is optional (Orders API
+    2026-01-01): so one that only tells less is then no other.
     """
     recipient = ("name", "company")
     if any(part in known for part in recipient) and not any(part in told for part in recipient):
         return True
     tells_less = told.items() <= known.items()
-    needed = ("street", "country", "city") if tells_less else ("street", "country")
+    if tells_less and state == State.SHIPPED:
+        return told != known
+    needed = ("street", "country", "city", "postal_code") if tells_less else ("street", "country")
     return any(part in known and part not in told for part in needed)
 
 

@@ -440,7 +440,7 @@ class Page:
         if not revisions:
             return
         drafts = [revision.draft for revision in revisions]
-        words = [revision.words for revision in revisions]
+        words = [revision.words or revision.existing.words for revision in revisions]
         self._run(
             "UPDATE document d SET state = r.state, notice = r.notice, cancel_requested = r.cancel_requested, "
             "version = r.version, total = coalesce(r.total, d.total), ship_by = coalesce(r.ship_by, d.ship_by), "
@@ -448,7 +448,8 @@ class Page:
             "tax = CASE WHEN r.delivery IS NULL THEN d.tax ELSE r.tax END, "
             "tax_case = coalesce(r.tax_case, d.tax_case), purchase_order = r.purchase_order, "
             "programs = string_to_array(r.programs, ' '), shipping_level = r.shipping_level, "
-            "shipping_method_id = coalesce(r.shipping_method_id, d.shipping_method_id) "
+            "shipping_method_id = CASE WHEN r.shipping_level = d.shipping_level THEN d.shipping_method_id "
+            "ELSE r.shipping_method_id END "
             "FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bool[], %s::timestamptz[], %s::numeric[], "
             "%s::timestamptz[], %s::text[], %s::numeric[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[]) "
             "AS r(id, state, notice, cancel_requested, version, total, ship_by, delivery, tax, tax_case, "
@@ -486,7 +487,10 @@ class Page:
     def write_wishes(self, document_ids: Sequence[int]) -> None:
         """The buyers of these asked to cancel, by versions that are held: whoever ships is asked all the same."""
         if document_ids:
-            self._run("UPDATE document SET cancel_requested = true WHERE id = ANY(%s)", (list(document_ids),))
+            self._run(
+                "UPDATE document SET cancel_requested = true WHERE id = ANY(%s) AND state <> 'cancelled'",
+                (list(document_ids),),
+            )
 
     def write_page(self, page_id: int, source: Source, collections: Sequence[Collection], orders: int) -> None:
         calls = {str(collection.id): msgspec.to_builtins(collection) for collection in collections}

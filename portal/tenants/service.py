@@ -153,6 +153,11 @@ def authenticate(email: str, password: str) -> User | None:
         return user
 
 
+def lock(user: User) -> None:
+    """Read the user anew, locked: whoever sets a password at the same moment comes after us, or came before."""
+    db.session.refresh(user, with_for_update={"of": User})
+
+
 def set_password(user: User, password: str) -> None:
     """Give the user a new password. Whoever came in by the old one, or by a link, is out."""
     user.password_hash = hash_password(password)

@@ -148,8 +148,9 @@ def password() -> ResponseReturnValue:
 def change_password() -> ResponseReturnValue:
     form = PasswordForm()
     if form.validate_on_submit():
-        if not session.knows_password() or password_fits(form.present.data or "", current_user.password_hash):
-            user = current_user._get_current_object()
+        user = current_user._get_current_object()
+        service.lock(user)
+        if not session.knows_password() or password_fits(form.present.data or "", user.password_hash):
             service.set_password(user, form.password.data)
             session.begin(user)
             flash(_("Your password is changed."))

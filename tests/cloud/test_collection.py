@@ -129,6 +129,69 @@ def test_new_orders_wait_for_no_page_that_is_looked_at_again(seller, scripted):
     assert scripted.count("searchOrders") == before + 1  # done for today
 
 
+def ten_minutes_pass(seller) -> None:
+    """For the windows that were crowded."""
+    key = f"kontor:crowded:{seller.platform_id}"
+    for member, _ in redis().zrange(key, 0, -1, withscores=True):
+        earlier = datetime.fromisoformat(member.decode()) - timedelta(minutes=10)
+        redis().zrem(key, member)
+        redis().zadd(key, {earlier.isoformat(): earlier.timestamp()})
+
+
+def test_of_two_crowded_windows_each_overlap_is_looked_at_again(seller, scripted):
+    collect(seller.platform_id)
+    for _ in range(2):
+        further = [Reply(body={"orders": [], "pagination": {"nextToken": f"token-{page}"}}) for page in range(3)]
+        scripted.put_in_line("searchOrders", *further)
+        collect(seller.platform_id)
+    ten_minutes_pass(seller)
+    seller.fill_plan("searchOrders", 20)
+    collect(seller.platform_id)
+    *_, first, second = scripted.of("searchOrders")
+    ends = [datetime.fromisoformat(call.query["lastUpdatedBefore"]) for call in (first, second)]
+    begins = [datetime.fromisoformat(call.query["lastUpdatedAfter"]) for call in (first, second)]
+    assert [end - begin for end, begin in zip(ends, begins, strict=True)] == [timedelta(minutes=10)] * 2
+    assert ends[0] < ends[1]
+
+
+def test_a_crowded_overlap_begun_anew_is_no_repetition(seller, scripted):
+    collect(seller.platform_id)
+    scripted.orders = some_orders(400, 0)
+    collect(seller.platform_id)
+    scripted.orders = some_orders(250, 12)
+    ten_minutes_pass(seller)
+    seller.fill_plan("searchOrders", 20)
+    nothing = Reply(body={"orders": []})
+    scripted.put_in_line("searchOrders", nothing, scripted.searchOrders, refusal(400, "InvalidInput", ""))
+    collect(seller.platform_id)
+    redis().delete(f"kontor:looking-again-rests:{seller.platform_id}")  # an hour later
+    before = scripted.count("searchOrders")
+    scripted.put_in_line("searchOrders", nothing)
+    seller.fill_plan("searchOrders", 20)
+    collect(seller.platform_id)
+    assert scripted.count("searchOrders") == before + 1 + 3
+    assert not redis().exists(f"kontor:looking-again-rests:{seller.platform_id}")
+
+
+def test_somebody_who_wants_the_new_orders_now_does_not_wait_for_what_is_looked_at_again(seller, scripted, app):
+    from portal.scope import account
+
+    collect(seller.platform_id)
+    a_day_later(seller)
+    scripted.orders = some_orders(900)
+
+    def claimed(call):  # "fetch now", and the scheduler's claim of it, whose collector finds us at work
+        with app.app_context(), account(seller.account_id):
+            seller.platform.next_collect_at = datetime.now(UTC) + timedelta(minutes=1)
+            db.session.commit()
+        return scripted.searchOrders(call)
+
+    scripted.put_in_line("searchOrders", scripted.searchOrders, claimed)
+    collect(seller.platform_id)
+    assert scripted.count("searchOrders") == 3
+    assert seconds_until(seller.platform.next_collect_at) <= 0
+
+
 def test_what_goes_wrong_in_looking_again_is_no_failure_and_not_tried_at_every_poll(seller, scripted):
     collect(seller.platform_id)
     a_day_later(seller)
@@ -207,8 +270,7 @@ def test_a_window_of_many_pages_is_read_again_once_when_the_plan_has_room(seller
     scripted.orders = []
     moment, usual = timedelta(seconds=30), timedelta(minutes=10)
     assert max(reaches_now() + reaches_now()) < moment
-    key = f"kontor:crowded:{seller.platform_id}"
-    redis().set(key, (datetime.fromisoformat(redis().get(key).decode()) - usual).isoformat())  # ten minutes pass
+    ten_minutes_pass(seller)
     seller.fill_plan("searchOrders", 5)
     assert usual <= max(reaches_now()) < usual + moment  # no further than usual, and only as far as was not crowded
     seller.fill_plan("searchOrders", 15)

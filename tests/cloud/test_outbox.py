@@ -225,6 +225,19 @@ def test_nothing_left_to_ship_after_an_attempt_in_doubt_is_looked_for_until_it_s
     assert (state(id), scripted.count("confirmShipment")) == (("confirmed", None), 2)
 
 
+def test_nothing_left_to_ship_after_an_attempt_in_doubt_fails_where_it_never_shows(submit, scripted):
+    id = submit()
+    scripted.put_in_line("confirmShipment", html(504), NOT_FOUND)
+    outbox.send(id)
+    outbox.send(id)
+    outbox.send(id)
+    assert (state(id), message(id).sent_at) == (("sent", None), None)
+    message(id).tried_at = datetime.now(UTC) - timedelta(hours=25)
+    db.session.commit()
+    outbox.send(id)
+    assert state(id)[0] == "failed" and "elsewhere" in state(id)[1] and "accepted" not in state(id)[1]
+
+
 @pytest.mark.parametrize("look", [html(503), refusal(400, "InvalidInput", "no")], ids=["failed", "refused"])
 def test_a_look_that_tells_nothing_leaves_a_refusal_what_it_is(submit, scripted, look):
     id = submit()

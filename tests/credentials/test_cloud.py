@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import secrets
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from threading import Thread
 
 import pytest
 
-from portal import answers, outgoing
+from portal import answers
 from portal import secrets as seals
 from portal.credentials import cloud as clouds
 from portal.credentials import tokens, transport
@@ -78,10 +79,20 @@ def test_a_server_that_takes_too_long_is_a_time_out(cloud_at, serve, monkeypatch
         cloud_at(serve(Reply(seconds=0.4))).test()
 
 
-def test_an_answer_that_trickles_in_without_end_is_a_time_out(cloud_at, serve, monkeypatch):
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b"{" + b" " * 200 + b"}", {}),
+        (b"0" * 200, {"Transfer-Encoding": "chunked"}),  # the length of a chunk
+        (b"0\r\n" + b"X: y\r\n" * 40, {"Transfer-Encoding": "chunked"}),  # what follows the last
+        (gzip.compress(b"")[:10] + b"\0\0\0\xff\xff" * 40, {"Content-Encoding": "gzip"}),  # blocks with nothing in
+    ],
+    ids=["body", "chunk", "trailers", "empty blocks"],
+)
+def test_an_answer_that_trickles_in_without_end_is_a_time_out(cloud_at, serve, monkeypatch, body, headers):
     """Each piece of it comes in time; a thread of the web server must not be held for ever."""
     monkeypatch.setattr(answers, "BODY_SECONDS", 0.2)
-    reply = Reply(200, b"{" + b" " * 200 + b"}", trickles=True)
+    reply = Reply(200, body, headers, trickles=True)
     with pytest.raises(clouds.TimedOut, match="did not answer in time"):
         cloud_at(serve(reply)).test()
 
@@ -91,7 +102,7 @@ def test_an_answer_that_trickles_in_without_end_is_a_time_out(cloud_at, serve, m
 def test_a_head_that_trickles_in_without_end_is_one_too_and_not_asked_for_again(
     cloud_at, serve, monkeypatch, self_signed, encrypted
 ):
-    monkeypatch.setattr(outgoing, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(answers, "HEAD_SECONDS", 0.2)
     equip = transport.equip
 
     def equip_trusting(new):

@@ -20,6 +20,7 @@ from portal.platforms.models import (
     AddressRole,
     ArticleAssignment,
     ArticleRule,
+    DocumentType,
     Platform,
     RemoteKind,
     RemoteValue,
@@ -148,23 +149,44 @@ class TestWords:
             db.session.commit()
         order = {"programs": ["PRIME"], "purchase_order": "PO-1", "shipping_level": "STANDARD"}
         desk.take(an_order("028-1", **order))
-        desk.parcel(desk.documents()["028-1"])
         later = {"programs": ["FBM_SHIP_PLUS"], "purchase_order": "PO-2", "shipping_level": "NEXT_DAY"}
-        desk.take(an_order("028-1", 2, status=Status.SHIPPED, **later))
-        now = desk.documents()["028-1"]
-        assert (now.programs, now.purchase_order, now.shipping_level) == (["FBM_SHIP_PLUS"], "PO-2", "NEXT_DAY")
-        assert now.shipping_method_id == hurried
+        desk.take(an_order("028-1", 2, **later))
+
+        def words():
+            now = desk.documents()["028-1"]
+            return now.programs, now.purchase_order, now.shipping_level, now.shipping_method_id
+
+        assert words() == (["FBM_SHIP_PLUS"], "PO-2", "NEXT_DAY", hurried)
+        desk.take(an_order("028-1", 3, status=Status.PENDING))
+        assert words() == (["FBM_SHIP_PLUS"], "PO-2", "NEXT_DAY", hurried)
         # What is no longer told stays, but programs: of those the marketplace tells all it is in.
-        desk.take(an_order("028-1", 3, status=Status.SHIPPED))
-        now = desk.documents()["028-1"]
-        assert (now.programs, now.purchase_order, now.shipping_level) == ([], "PO-2", "NEXT_DAY")
-        assert now.shipping_method_id == hurried
-        words = {"028-1": "NEXT_DAY", "028-2": "SECOND_DAY"}
-        desk.take(*(an_order(id, 4, shipping_level=word) for id, word in words.items()))
-        desk.take(an_order("028-2", 5, shipping_level="SAME_DAY"))
+        desk.take(an_order("028-1", 4))
+        assert words() == ([], "PO-2", "NEXT_DAY", hurried)
+        # A level of which we do not know what it means here is not what the one before meant.
+        desk.take(an_order("028-1", 5, shipping_level="SCHEDULED"))
+        assert words() == ([], "PO-2", "SCHEDULED", None)
+        # What has left the house stays, but for who reports what of it has not.
+        desk.parcel(desk.documents()["028-1"])
+        desk.take(an_order("028-1", 6, status=Status.SHIPPED, **later))
+        assert words() == (["FBM_SHIP_PLUS"], "PO-2", "SCHEDULED", None)
+        desk.take(an_order("028-1", 7, status=Status.CANCELLED, programs=["PRIME"]))
+        assert words() == (["FBM_SHIP_PLUS"], "PO-2", "SCHEDULED", None)
+
+    def test_new_words_of_newer_versions_are_listed_too(self, desk, platform):
+        desk.take(*(an_order(id, shipping_level="SECOND_DAY") for id in ("028-1", "028-2")))
+        desk.take(an_order("028-2", 2, shipping_level="SAME_DAY"))
         with desk.inside():
             new = {value.value: value.order_id for value in db.session.scalars(select(RemoteValue)) if value.is_new}
-        assert new == {"STANDARD": "028-1", "SECOND_DAY": "028-2", "SAME_DAY": "028-2"}
+        assert new == {"SECOND_DAY": "028-1", "SAME_DAY": "028-2"}
+
+    def test_an_invoice_keeps_its_order_number_and_learns_how_it_is_to_be_shipped(self, desk, platform):
+        with desk.inside():
+            db.session.get_one(Platform, platform.id).document_type = DocumentType.INVOICE
+            db.session.commit()
+        desk.take(an_order("028-1", purchase_order="PO-1", shipping_level="STANDARD"))
+        desk.take(an_order("028-1", 2, purchase_order="PO-2", shipping_level="NEXT_DAY", programs=["PRIME"]))
+        now = desk.documents()["028-1"]
+        assert (now.purchase_order, now.shipping_level, now.programs) == ("PO-1", "NEXT_DAY", ["PRIME"])
 
     def test_a_setting_changed_since_then_does_not_touch_the_same_level(self, desk, platform):
         desk.take(an_order("028-1", shipping_level="STANDARD"))

@@ -170,6 +170,13 @@ def test_a_wish_to_cancel_reaches_the_document_although_its_version_is_held(sour
     assert documents()["028-1"].version == before and set(held()) == {"028-1", "028-2"}
 
 
+def test_a_wish_to_cancel_what_is_cancelled_is_none(source):
+    take(source, an_order("028-1"))
+    take(source, an_order("028-1", 2, status=Status.CANCELLED))
+    take(source, an_order("028-1", 3, lines=[a_line(total=Decimal("1"))], cancel_requested=True))
+    assert not documents()["028-1"].cancel_requested
+
+
 def test_two_who_try_a_held_order_at_once_are_both_counted(source, app, merchant):
     take(source, a_bad_order("028-1"))
     found = held()["028-1"]
@@ -249,6 +256,23 @@ def test_an_address_that_never_had_a_street_is_not_wiped_either(source, told):
     take(source, an_order("028-1", version=2, status=Status.SHIPPED, delivery=told))
     found = documents()["028-1"]
     assert (found.delivery, found.notice, found.version) == (before, None, an_order(version=2).version)
+
+
+@pytest.mark.parametrize("part", ["postal_code", "city", "street", "country"])
+def test_an_order_still_to_be_shipped_keeps_its_address_where_an_essential_part_is_not_told(source, part):
+    there = an_order("028-1").delivery
+    take(source, an_order("028-1"))
+    before = documents()["028-1"].delivery
+    take(source, an_order("028-1", version=2, delivery=msgspec.structs.replace(there, **{part: ""})))
+    assert documents()["028-1"].delivery == before
+
+
+def test_a_second_line_of_an_address_may_go_until_it_is_shipped(source):
+    there = msgspec.structs.replace(an_order("028-1").delivery, street2="c/o Meier")
+    take(source, an_order("028-1", delivery=there), an_order("028-2", delivery=there))
+    without = msgspec.structs.replace(there, street2="")
+    take(source, an_order("028-1", 2, delivery=without), an_order("028-2", 2, status=Status.SHIPPED, delivery=without))
+    assert {id: "street2" in found.delivery for id, found in documents().items()} == {"028-1": False, "028-2": True}
 
 
 def test_half_an_address_that_is_another_is_a_notice(source):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from urllib.parse import urlsplit
 
 import pytest
@@ -14,6 +15,7 @@ from portal.extensions import db
 from portal.tenants import passwords, service
 from portal.tenants.models import User
 from tests.conftest import REAL_HASHER
+from tests.patience import SECONDS
 from tests.reading import read
 
 
@@ -275,6 +277,25 @@ def test_a_new_password_ends_every_other_session_and_link(browser, open_browser,
     assert browser.get("/documents/").status_code == 200
     assert not is_signed_in(other)
     assert "This link has expired." in read(open_browser().post(link).text).words
+
+
+def test_of_two_who_know_the_password_and_change_it_at_once_one_is_in(browser, open_browser, merchant):
+    together, answers = threading.Barrier(4, timeout=SECONDS), []
+    browsers = [browser, *(open_browser() for _ in range(3))]
+    for one in browsers:
+        sign_in(one, merchant.email, merchant.password)
+
+    def work(number):
+        together.wait()
+        answers.append(change(browsers[number], merchant.password, f"a new password {number}").status_code)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(SECONDS)
+    assert sorted(answers) == [302, 422, 422, 422]
+    assert sum(is_signed_in(one) for one in browsers) == 1
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,8 @@ OPERATIONS = (
             header(
                 "Idempotency-Key",
                 "Names the message within the account. The same key and body again answer 200 and send nothing;"
-                " the same key with another body answers 409.",
+                " the same key with another body answers 409. A key is known for a month after the marketplace has"
+                " confirmed the package.",
                 {"type": "string", "minLength": 1, "maxLength": 100, "pattern": shapes.KEY},
             )
         ],

@@ -71,13 +71,13 @@ OPERATIONS = (
         {200: shapes.OrdersPage},
         takes=shapes.OrderLookUp,
         problems=[404],
-        description="Changes nothing: what waits goes on waiting. Orders that were never seen are left out.",
+        description="Changes nothing: what waits goes on waiting. Orders that are not known are left out.",
     ),
     Operation(
         "get",
         ONE,
         "readOrder",
-        "An order in whatever state; 404 if it was never seen",
+        "An order in whatever state; 404 if it was never seen, or done and unchanged for a month",
         {200: shapes.StoredOrder},
         problems=[404],
     ),
@@ -130,7 +130,7 @@ def show(reference: str, order_id: str) -> Response:
     platform = found(reference)
     order = collection.stored_order(platform.id, order_id) if shapes.is_order_id(order_id) else None
     if order is None:
-        raise Problem(404, "This order has never been seen on this platform.")
+        raise Problem(404, "This order was never seen on this platform, or is done and unchanged for a month.")
     return answer(_shape(order))
 
 

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import json
 import secrets as random
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -251,7 +252,15 @@ def test_orders_that_are_done_go_after_a_month_and_what_may_still_be_shipped_sta
         an_order("open", 31, status="unshipped"),
         an_order("half", 300, status="partly_shipped"),
     ]
-    messages = [("settled", 31, None), ("recent", 29, None), ("under way", 31, "now()")]
+    settled = {"state": "confirmed", "days": 31, "confirmed": 31, "tried": 31}
+    messages = [
+        {**settled, "key": "confirmed"},
+        {**settled, "key": "refused", "state": "failed", "confirmed": None, "tried": None},
+        {**settled, "key": "recent", "days": 29, "confirmed": 29},
+        {**settled, "key": "confirmed late", "confirmed": 1},
+        {**settled, "key": "under way", "state": "sent", "confirmed": None},
+        {**settled, "key": "in doubt", "state": "failed", "confirmed": None},
+    ]
     with caller.rows():
         for row in [*gone, *stay]:
             db.session.execute(
@@ -263,15 +272,17 @@ def test_orders_that_are_done_go_after_a_month_and_what_may_still_be_shipped_sta
                 ),
                 {**row, "reference": platform},
             )
-        for key, days, due in messages:
+        for row in messages:
             db.session.execute(
                 text(
                     "INSERT INTO cloud_status_message "
-                    "(account_id, platform_id, key, order_id, body, created_at, next_try_at) "
-                    "SELECT account_id, id, :key, 'open', '{}', now() - :days * interval '1 day', "
-                    "CAST(:due AS timestamptz) FROM cloud_platform WHERE reference = :reference"
+                    "(account_id, platform_id, key, order_id, body, state, created_at, tried_at, confirmed_at) "
+                    "SELECT account_id, id, :key, 'open', '{}', :state, now() - :days * interval '1 day', "
+                    "now() - CAST(:tried AS int) * interval '1 day', "
+                    "now() - CAST(:confirmed AS int) * interval '1 day' "
+                    "FROM cloud_platform WHERE reference = :reference"
                 ),
-                {"key": key, "days": days, "due": due and datetime.now(UTC), "reference": platform},
+                {**row, "reference": platform},
             )
     monkeypatch.setattr(scheduler, "MOST_DONE", 3)
     with app.app_context():
@@ -282,7 +293,34 @@ def test_orders_that_are_done_go_after_a_month_and_what_may_still_be_shipped_sta
         left = db.session.scalars(text("SELECT order_id FROM cloud_order ORDER BY id")).all()
         assert left == [row["id"] for row in stay]
         keys = db.session.scalars(text("SELECT key FROM cloud_status_message ORDER BY id")).all()
-        assert keys == ["recent", "under way"]
+        assert keys == ["recent", "confirmed late", "under way", "in doubt"]
+
+
+def test_an_order_whose_newer_version_is_just_coming_in_stays(caller, app, platform):
+    from jobs import scheduler
+
+    def tidy():
+        with app.app_context():
+            redis().delete(scheduler.CLOUD_TIDIED)
+            scheduler._tidy()
+
+    with caller.rows():
+        db.session.execute(
+            text(
+                "INSERT INTO cloud_order (account_id, platform_id, order_id, version, state, note, payload, "
+                "collection_id) SELECT account_id, id, 'o-1', now() - interval '31 days', 'delivered', '', "
+                '\'"status":"shipped"\', 0 FROM cloud_platform WHERE reference = :reference'
+            ),
+            {"reference": platform},
+        )
+    with caller.rows():
+        db.session.execute(text("UPDATE cloud_order SET version = now(), state = 'waiting'"))
+        tidying = threading.Thread(target=tidy)  # while that is not committed yet
+        tidying.start()
+        tidying.join(SECONDS)
+        assert not tidying.is_alive()
+    with caller.rows():
+        assert db.session.scalars(text("SELECT state FROM cloud_order")).all() == ["waiting"]
 
 
 # Orders that wait
