@@ -142,7 +142,7 @@ def test_of_two_crowded_windows_each_overlap_is_looked_at_again(seller, scripted
     collect(seller.platform_id)
     for _ in range(2):
         further = [Reply(body={"orders": [], "pagination": {"nextToken": f"token-{page}"}}) for page in range(3)]
-        scripted.put_in_line("searchOrders", *further)
+        scripted.put_in_line("searchOrders", *further, Reply(body={"orders": []}))
         collect(seller.platform_id)
     ten_minutes_pass(seller)
     seller.fill_plan("searchOrders", 20)
