@@ -297,11 +297,18 @@ class Up:
             text=True,
         )
         self.lines: list[str] = []
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
         self.lines.extend(line.rstrip() for line in iter(self.process.stdout.readline, ""))
+
+    def ended(self) -> int:
+        """How it ended, once all that it said has been read."""
+        status = self.process.wait(SECONDS)
+        self._reader.join(SECONDS)
+        return status
 
     def wait_for(self, words: str) -> str:
         def look() -> str | None:
@@ -409,7 +416,7 @@ def test_a_taken_port_is_named_before_anything_starts(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         up = Up(tmp_path / "data", port)
-        assert up.process.wait(SECONDS) == 1
+        assert up.ended() == 1
     assert any(f"Port {port} is taken by another program" in line for line in up.lines)
     assert not (tmp_path / "data" / "postgres").exists()
 
@@ -417,5 +424,5 @@ def test_a_taken_port_is_named_before_anything_starts(tmp_path):
 def test_a_second_flask_up_on_one_folder_says_who_has_it(tmp_path):
     with Embedded(tmp_path, wanted=[]):
         up = Up(tmp_path, free_port())
-        assert up.process.wait(SECONDS) == 1
+        assert up.ended() == 1
     assert any(f"Another Kontor is running on {tmp_path} (process {os.getpid()})" in line for line in up.lines)
