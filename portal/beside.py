@@ -28,7 +28,9 @@ def join() -> None:
     except Refused as refused:
         raise click.ClickException(str(refused)) from refused
     if not theirs:
-        raise click.ClickException(f"The Kontor on {data} is still starting. Try again in a moment.")
+        raise click.ClickException(
+            f"The Kontor on {data} is still starting, or is of an older version. Try again in a moment, or restart it."
+        )
     environment = complete(os.environ, urls, keys, data, 0, demo=False)
     environment["KONTOR_URL"] = os.environ.get("KONTOR_URL") or theirs["url"]
     if traits({"KONTOR_KEYS": "", **environment})["keys"] != theirs["keys"]:

@@ -18,6 +18,7 @@ from decimal import Decimal
 from typing import Any
 
 from flask import Flask, Response, current_app
+from flask_babel import get_locale
 from flask_babel import gettext as _
 
 from portal.errors import Refused
@@ -49,12 +50,17 @@ class Unreadable(Refused):
 
 @dataclass(frozen=True)
 class Column:
-    """A column, the header it is written under, and what else its header may be. Case does not count."""
+    """A column, the header it is written under, and what else its header may be, German first. Case does not count."""
 
     name: str
     header: str
     also: tuple[str, ...] = ()
     required: bool = False
+
+    @property
+    def shown(self) -> str:
+        """The header as whoever reads the page calls it."""
+        return self.also[0] if self.also and get_locale().language == "de" else self.header
 
     def is_called(self, header: str) -> bool:
         return _key(header) in {_key(name) for name in (self.header, *self.also)}
@@ -186,13 +192,13 @@ def _check_header(header: Sequence[str], columns: Sequence[Column]) -> None:
     for column in columns:
         times = sum(column.is_called(cell) for cell in header)
         if times > 1:
-            raise Unreadable(_("The column “%(name)s” is there %(times)s times.", name=column.header, times=times))
+            raise Unreadable(_("The column “%(name)s” is there %(times)s times.", name=column.shown, times=times))
         if column.required and not times:
             raise Unreadable(
                 _(
                     "The first line must name the columns. “%(name)s” is missing; known are: %(names)s.",
-                    name=column.header,
-                    names=", ".join(column.header for column in columns),
+                    name=column.shown,
+                    names=", ".join(column.shown for column in columns),
                 )
             )
 

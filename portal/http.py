@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError, ProgrammingError
-from werkzeug.exceptions import HTTPException, InternalServerError, NotFound
+from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal import migration
@@ -63,7 +63,10 @@ def _explain(error: HTTPException) -> ResponseReturnValue:
         log.error("request_failed", path=request.path, exc_info=error.original_exception)
     if error.response is not None or (error.code or 500) < 400:
         return error
-    return _answer(error.code or 500, error.description or error.name, list(error.get_headers()))
+    said = error.description or error.name
+    if isinstance(error, MethodNotAllowed):
+        said = _("There is no page at this address; it only takes what is sent to it.")
+    return _answer(error.code or 500, said, list(error.get_headers()))
 
 
 def _explain_csrf(error: CSRFError) -> ResponseReturnValue:

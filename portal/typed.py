@@ -25,6 +25,14 @@ class Form(FlaskForm):
             options.setdefault("formdata", request.form)
         super().__init__(**options)
 
+    def validate(self, *arguments: Any, **options: Any) -> bool:
+        """Of what cannot be read nothing more is said, such as that it is not within the bounds."""
+        valid: bool = super().validate(*arguments, **options)
+        for field in self:
+            if field.process_errors and any(field.raw_data or ()):
+                field.errors = list(field.process_errors)
+        return valid
+
     def accepts(self, act: Callable[[], object]) -> bool:
         """Do this with what was typed. False where that makes no sense or is refused: then the fields say why."""
         if not self.validate_on_submit():

@@ -20,8 +20,9 @@ from sqlalchemy import delete, select, text, update
 from jobs.queues import enqueue
 from portal.cloud.accounts import hash_of
 from portal.cloud.connectors import ApplicationRefused, Authorization, connector_for
-from portal.cloud.models import CloudPlatform, ConnectionState, Consent
+from portal.cloud.models import CloudPlatform, ConnectionState, Consent, OutboxState, StatusMessage
 from portal.cloud.outcomes import WORDS, Outcome
+from portal.cloud.platforms import taken_by
 from portal.errors import Refused, Unavailable
 from portal.extensions import db
 from portal.scope import current_account_id
@@ -34,6 +35,7 @@ log = structlog.get_logger()
 LIVES = timedelta(minutes=15)
 # Kept beyond that so that a late browser is told why, rather than that nobody knows it.
 KEPT = timedelta(days=2)
+IN_FLIGHT = (OutboxState.QUEUED, OutboxState.SENT)
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,8 @@ def _keep(platform: CloudPlatform, authorization: Authorization) -> Outcome:
     db.session.refresh(platform, with_for_update=True)
     if platform.seller_id not in (None, authorization.seller_id):
         return Outcome.FOREIGN_SELLER
+    if taken_by(platform, authorization.seller_id, platform.marketplaces) is not None:
+        return Outcome.ALREADY_CONNECTED
     now = datetime.now(UTC)
     platform.connection = ConnectionState.AUTHENTICATED
     platform.connection_problem = platform.collect_problem = None
@@ -169,6 +173,10 @@ def _keep(platform: CloudPlatform, authorization: Authorization) -> Outcome:
     platform.authorized_at = platform.next_collect_at = now
     platform.failures = 0
     db.session.flush()
+    # What waited for the connection goes on at once.
+    waiting = update(StatusMessage).where(StatusMessage.platform_id == platform.id)
+    waiting = waiting.where(StatusMessage.state.in_(IN_FLIGHT), StatusMessage.next_try_at.is_not(None))
+    db.session.execute(waiting.values(next_try_at=now), execution_options={"synchronize_session": False})
     if platform.active:
         enqueue("jobs.collect.collect_orders", platform.account_id, platform.id)
     emit(CONNECTION_CHANGED, platform)

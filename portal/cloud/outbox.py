@@ -30,6 +30,7 @@ from portal.cloud.connectors import (
     Unanswered,
     connector_for,
 )
+from portal.cloud.consents import IN_FLIGHT
 from portal.cloud.events import STATUS_MESSAGE_CHANGED, emit
 from portal.cloud.models import CloudPlatform, ConnectionState, OutboxState, StatusMessage
 from portal.errors import Refused, Unavailable
@@ -129,7 +130,7 @@ def send(message_id: int) -> None:
         if not sole:
             return
         message = db.session.get(StatusMessage, message_id)
-        if message is None or message.state not in (OutboxState.QUEUED, OutboxState.SENT):
+        if message is None or message.state not in IN_FLIGHT:
             return
         platform = db.session.get_one(CloudPlatform, message.platform_id)
         if platform.connection != ConnectionState.AUTHENTICATED:

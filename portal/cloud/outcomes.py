@@ -16,6 +16,7 @@ class Outcome(StrEnum):
     EXPIRED = "expired"
     REPLAYED = "replayed"
     FOREIGN_SELLER = "foreign_seller"
+    ALREADY_CONNECTED = "already_connected"
     CODE_REFUSED = "code_refused"
     UNAVAILABLE = "unavailable"
     LOST_STATE = "lost_state"
@@ -56,6 +57,11 @@ WORDS: dict[Outcome, Words] = {
         sentence(
             "Press CONNECT again and sign in as the platform's seller, or create a platform of its own for the other."
         ),
+    ),
+    Outcome.ALREADY_CONNECTED: Words(
+        sentence("Another platform of this account collects the same seller's orders of the same marketplace."),
+        sentence("The platform is not connected by this attempt: each order would come twice. None is lost."),
+        sentence("Use the other platform, or give each of them marketplaces of its own and press CONNECT again."),
     ),
     Outcome.CODE_REFUSED: Words(
         sentence("The marketplace did not accept the code that it gave your browser. It lives five minutes only."),

@@ -13,9 +13,10 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from jobs.queues import enqueue
-from portal.cloud.models import CloudPlatform, ConnectionState
+from portal.cloud.models import Account, CloudPlatform, ConnectionState
 from portal.errors import Refused
 from portal.extensions import db
+from portal.marketplaces import format_countries, region_of
 from portal.scope import current_account_id
 from portal.sentences import sentence
 
@@ -33,6 +34,18 @@ WAITING = literal_column(
 
 class NameTaken(Refused):
     """Another platform of the account bears this name."""
+
+
+class MarketplacesTaken(Refused):
+    """Another platform of the account collects this seller's orders of one of these marketplaces."""
+
+    field = "marketplaces"
+
+
+class OtherRegion(Refused):
+    """The seller's consent is for marketplaces of another region."""
+
+    field = "marketplaces"
 
 
 class NotConnected(Refused):
@@ -67,7 +80,7 @@ def create_platform(kind: str, name: str, marketplaces: Sequence[str], active: b
 
 
 def change_platform(platform: CloudPlatform, changes: dict[str, Any]) -> None:
-    """Change name, marketplaces, active. Raises NameTaken; nothing is changed then.
+    """Change name, marketplaces, active. Raises NameTaken, MarketplacesTaken, OtherRegion; nothing is changed then.
 
     Other marketplaces mean other orders: collecting begins anew.
     """
@@ -75,6 +88,8 @@ def change_platform(platform: CloudPlatform, changes: dict[str, Any]) -> None:
         _rename(platform, changes["name"])
     if "marketplaces" in changes:
         marketplaces = list(dict.fromkeys(changes["marketplaces"]))
+        if platform.seller_id is not None:
+            _check_seller(platform, platform.seller_id, marketplaces)
         if set(marketplaces) != set(platform.marketplaces):
             from portal.cloud.collection import collect_anew
 
@@ -99,6 +114,21 @@ def collect_now(platform: CloudPlatform, days: int = 0) -> None:
     enqueue("jobs.collect.collect_orders", platform.account_id, platform.id)
 
 
+def taken_by(platform: CloudPlatform, seller_id: str, marketplaces: Sequence[str]) -> CloudPlatform | None:
+    """The other platform that collects orders of this seller from one of these marketplaces, if there is one.
+
+    Two would make two of each order. The account is locked: of two that want to at once one is told so.
+    """
+    db.session.execute(select(Account.id).where(Account.id == platform.account_id).with_for_update())
+    others = select(CloudPlatform).where(
+        CloudPlatform.id != platform.id,
+        CloudPlatform.kind == platform.kind,
+        CloudPlatform.seller_id == seller_id,
+        CloudPlatform.connection != ConnectionState.NOT_AUTHENTICATED,
+    )
+    return next((other for other in db.session.scalars(others) if {*other.marketplaces} & {*marketplaces}), None)
+
+
 def find_platform(reference: str) -> CloudPlatform | None:
     """The platform of the account in scope."""
     found: CloudPlatform | None = db.session.scalar(select(CloudPlatform).where(CloudPlatform.reference == reference))
@@ -111,6 +141,28 @@ def with_waiting(reference: str | None = None) -> list[tuple[CloudPlatform, int]
     if reference is not None:
         wanted = wanted.where(CloudPlatform.reference == reference)
     return [(platform, waiting) for platform, waiting in db.session.execute(wanted)]
+
+
+def _check_seller(platform: CloudPlatform, seller_id: str, marketplaces: Sequence[str]) -> None:
+    if region_of(marketplaces) != region_of(platform.marketplaces):
+        raise OtherRegion(
+            sentence(
+                "The platform is connected for another of Amazon's regions than %(countries)s lies in. Make a platform "
+                "of its own for it.",
+                countries=format_countries(marketplaces),
+            )
+        )
+    connected = platform.connection != ConnectionState.NOT_AUTHENTICATED
+    other = taken_by(platform, seller_id, marketplaces) if connected else None
+    if other is not None:
+        raise MarketplacesTaken(
+            sentence(
+                "The platform “%(name)s” collects this seller's orders of %(countries)s. Each order becomes one "
+                "document: take the marketplaces from there first.",
+                name=other.name,
+                countries=format_countries([id for id in marketplaces if id in other.marketplaces]),
+            )
+        )
 
 
 def _rename(platform: CloudPlatform, name: str) -> None:

@@ -21,6 +21,7 @@ class Source:
     guest_status_id: int
     settings: Settings
     match_rule: MatchRule
+    siblings: tuple[int, ...] = ()  # other platforms that had orders of the same seller: what is there is there
     run_id: int | None = None
     attempt: int = 0
     worker: str = ""

@@ -14,7 +14,7 @@ from portal.documents.detail import documents_of_order
 from portal.documents.models import Document, HeldOrder
 from portal.errors import Refused, Unavailable
 from portal.extensions import db
-from portal.platforms.models import Platform
+from portal.platforms.models import Connection, Platform
 from portal.sentences import say
 
 
@@ -73,9 +73,13 @@ def ask(order_id: str) -> Answer:
 
 
 def ask_marketplace(order_id: str, asked: Sequence[Platform]) -> tuple[Answer, list[Platform]]:
-    """Let the cloud ask the marketplace now. Also the platforms where the order waits to be fetched now."""
+    """Let the cloud ask the marketplace now. Also the platforms where the order waits to be fetched now.
+
+    One that is not connected, and cannot be asked, hides no answer of the others.
+    """
     document, held = _here(order_id)
-    said = [_said(platform, order_id, Cloud.refetch) for platform in asked]
+    connected = [platform for platform in asked if platform.connection == Connection.AUTHENTICATED]
+    said = [_said(platform, order_id, Cloud.refetch) for platform in connected or asked]
     waiting = [one.platform for one in said if one.state == Whereabouts.WAITING]
     return decide(order_id, document, held, said), waiting
 

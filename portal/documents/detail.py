@@ -116,7 +116,7 @@ def path_of(document: Document, origins: Sequence[Origin], shipments: Sequence[S
     first = origins[0].collected_at if origins else None
     left = [parcel.shipped_at for parcel in shipments]
     shipped = document.state == State.SHIPPED
-    confirmed = shipped and bool(shipments) and all(p.state == MessageState.CONFIRMED for p in shipments)
+    confirmed = shipped and all(p.state == MessageState.CONFIRMED for p in shipments)
     seen = [parcel.confirmed_at for parcel in shipments if parcel.confirmed_at is not None]
     steps = [
         Step("placed", True, document.ordered_at),
@@ -126,9 +126,10 @@ def path_of(document: Document, origins: Sequence[Origin], shipments: Sequence[S
     if document.state == State.CANCELLED:
         ended = next((o.receipt.version for o in reversed(origins) if o.receipt.event == "cancelled"), None)
         return [*steps, Step("cancelled", True, ended)]
-    steps.append(Step("shipped", shipped, max(left, default=None) if shipped else None))
+    # Without a parcel of ours it is the marketplace that says so: it was shipped by another way.
+    steps.append(Step("shipped", shipped, max(left, default=document.version) if shipped else None))
     if document.fulfilled_by == "merchant":
-        steps.append(Step("confirmed", confirmed, max(seen, default=None) if confirmed else None))
+        steps.append(Step("confirmed", confirmed, max(seen, default=document.version) if confirmed else None))
     return steps
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 import structlog
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.exc import DataError, IntegrityError, InternalError, NotSupportedError, ProgrammingError
 
 from portal.documents import writing
@@ -61,7 +61,11 @@ def source_of(platform: Platform, **origin: Any) -> Source:
     """What platform and tenant settle, and `origin` (run_id, attempt, worker, request_id) for the receipts."""
     rule = db.session.get_one(Tenant, platform.tenant_id).match_rule
     guests = platform.guest_status_id or platform.address_status_id
-    return Source(platform.id, platform.address_status_id, guests, settings_of(platform), rule, **origin)
+    same_seller = select(Platform.id).where(
+        Platform.id != platform.id, Platform.kind == platform.kind, Platform.seller_id == platform.seller_id
+    )
+    siblings = tuple(db.session.scalars(same_seller.order_by(Platform.id))) if platform.seller_id else ()
+    return Source(platform.id, platform.address_status_id, guests, settings_of(platform), rule, siblings, **origin)
 
 
 def plan_page(arrivals: Sequence[Arrival], settings: Settings, refused: str | None = None) -> Planned:
@@ -102,6 +106,9 @@ def write_page(source: Source, planned: Planned, collections: Sequence[Collectio
     years = {outcome.document_date.year for outcome in outcomes.values() if isinstance(outcome, Draft)}
     ranges = page.lock_ranges(source.address_status_id, source.guest_status_id, years)
     existing = page.existing(list(outcomes))
+    for sibling in source.siblings:
+        if elsewhere := [order_id for order_id in outcomes if order_id not in existing]:
+            existing |= page.existing(elsewhere, sibling)
 
     fresh: list[Draft] = []
     revisions: list[Revision] = []

@@ -221,8 +221,11 @@ class Page:
                 (self.tenant_id, *(list(column) for column in zip(*yearly, strict=True))),
             )
 
-    def existing(self, order_ids: list[str]) -> dict[str, Existing]:
-        """The documents that are there for these orders, locked against shipping meanwhile."""
+    def existing(self, order_ids: list[str], platform_id: int | None = None) -> dict[str, Existing]:
+        """The documents that are there for these orders, locked against shipping meanwhile.
+
+        Those of the page's platform, or of another of the same seller's.
+        """
         rows = self._run(
             "SELECT d.*, EXISTS (SELECT FROM shipment s WHERE s.document_id = d.id) AS has_shipments "
             "FROM unnest(%s::text[]) AS wanted(order_id) CROSS JOIN LATERAL ("
@@ -233,7 +236,7 @@ class Page:
             # of one: of what is plainly equal the planner sees nothing to sort by, of a range it expects thousands.
             "WHERE tenant_id = %s AND platform_id = %s AND order_id = ANY (ARRAY[wanted.order_id]) "
             "ORDER BY order_id OFFSET 0 FOR UPDATE) d",
-            (texts(order_ids), self.tenant_id, self.platform_id),
+            (texts(order_ids), self.tenant_id, platform_id or self.platform_id),
         ).all()
         lines = self._lines([row.id for row in rows])
         return {

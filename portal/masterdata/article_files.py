@@ -29,6 +29,7 @@ TAX_CLASSES: dict[str, TaxClass] = {
     **dict.fromkeys(("second reduced", "zweiter ermäßigter", "zweiter ermässigter"), TaxClass.SECOND_REDUCED),
     **dict.fromkeys(("nullsatz", "null"), TaxClass.ZERO),
 }
+THE_CLASSES = sentence("standard, reduced, second reduced, zero")
 YES, NO = "yes", "no"
 ACTIVE = dict.fromkeys((YES, "ja", "1", "true", "wahr", "x"), True) | dict.fromkeys(
     (NO, "nein", "0", "false", "falsch"), False
@@ -97,9 +98,8 @@ def _problem(cells: Mapping[str, str]) -> Sentence | None:
         return sentence("The number is missing.")
     tax_class, active = cells.get("tax_class", ""), cells.get("active", "")
     if _key(tax_class) and _key(tax_class) not in TAX_CLASSES:
-        classes = ", ".join(TaxClass)
         return sentence(
-            "There is no tax class “%(typed)s”. Known are: %(classes)s.", typed=tax_class[:60], classes=classes
+            "There is no tax class “%(typed)s”. Known are: %(classes)s.", typed=tax_class[:60], classes=THE_CLASSES
         )
     if _key(active) and _key(active) not in ACTIVE:
         return sentence("“%(typed)s” says neither active nor not. Write yes or no.", typed=active[:60])

@@ -20,7 +20,7 @@ from portal.sentences import Sentence, sentence
 
 COLUMNS = (
     Column("sku", "sku", required=True),
-    Column("number", "article", ("article number", "number", "Artikel", "Artikelnummer"), required=True),
+    Column("number", "article", ("Artikel", "Artikelnummer", "article number", "number"), required=True),
 )
 THE_SKU, THE_NUMBER = sentence("The SKU"), sentence("The article number")
 

@@ -15,6 +15,7 @@ from flask_login import current_user
 from htmx_flask import request
 from sqlalchemy import select
 
+from portal.credentials.errors import NotAccepted
 from portal.credentials.models import Credential
 from portal.errors import Refused, Unavailable
 from portal.extensions import db
@@ -47,6 +48,10 @@ RETURNS = {
     "foreign_seller": _l(
         "Nothing was changed: you signed in to another seller account than the one this platform belongs to. "
         "Sign in there as the right seller, or make a platform of its own for this one."
+    ),
+    "already_connected": _l(
+        "Nothing was changed: another platform collects this seller’s orders of the same marketplace, and each would "
+        "come twice. Use that one, or give each platform marketplaces of its own and connect again."
     ),
     "code_refused": _l(
         "Nothing was changed: the marketplace did not take its own code. Connect again; if it stays so, "
@@ -157,6 +162,11 @@ def update(id: int) -> ResponseReturnValue:
             )
         except (service.NameTaken, service.NumberTaken, service.CredentialFixed) as refused:
             form.say(refused)
+        except NotAccepted as refused:
+            if (said := refused.errors.get("marketplaces")) is not None:
+                form.marketplaces.errors = [said]
+            else:
+                problem = str(refused)
         except Refused as refused:
             problem = str(refused)
         except Unavailable as unavailable:

@@ -23,6 +23,18 @@
     }
   });
 
+  // A refused form is the answer at an address that only takes forms. It gets the address of the page that the form
+  // was sent from, so that Back, a reload and another language find a page there. The page may know better by then.
+  document.addEventListener("submit", (event) => {
+    const here = location.pathname + location.search;
+    try { sessionStorage.setItem("sent-from", here); } catch (refused) { /* then Back asks whether to send it again */ }
+    const next = event.target.querySelector("[name=next][data-here]");
+    if (next) next.value = here;
+  });
+  try {
+    if ("posted" in body.dataset && sessionStorage.getItem("sent-from")) history.replaceState(null, "", sessionStorage.getItem("sent-from"));
+  } catch (refused) { /* as above */ }
+
   // Keys. None while somebody types.
   let before = "";
   document.addEventListener("keydown", (event) => {
@@ -38,7 +50,7 @@
     if (event.key === "k") step(-1);
     if (event.key === "Enter" && event.target.matches("tr[data-href]")) event.target.querySelector("a[href]")?.click();
     if (event.key === "x") event.target.closest("tr")?.querySelector("[form=selection][name=id]")?.click();
-    if (event.key === "?") bootstrap.Modal.getOrCreateInstance(document.getElementById("keys")).show();
+    if (event.key === "?") document.querySelector("[data-bs-target='#keys']")?.click();
   });
   function step(by) {
     const rows = [...document.querySelectorAll("tr[data-href]")];

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import cache
 from zoneinfo import available_timezones
 
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
-from wtforms import EmailField, HiddenField, PasswordField, SelectField, StringField
-from wtforms.validators import DataRequired, EqualTo, InputRequired, Length, Optional, Regexp
+from wtforms import EmailField, Field, HiddenField, PasswordField, SelectField, StringField
+from wtforms.validators import DataRequired, EqualTo, InputRequired, Length, Optional, Regexp, StopValidation
 
 from portal.tenants.models import Role
 from portal.typed import Form, one_line
@@ -15,6 +16,7 @@ from portal.typed import Form, one_line
 LONGEST_NAME = 120
 LONGEST_EMAIL = 254  # what an SMTP path leaves (RFC 5321)
 SHORTEST_PASSWORD = 10
+FEWEST_SIGNS = 4  # different ones: ten spaces are no password
 LONGEST_PASSWORD = 200  # hashing is work: nobody may choose how much
 ROLES = {Role.CLERK: _l("Clerk"), Role.ADMIN: _l("Administrator"), Role.OPERATOR: _l("Operator")}
 
@@ -31,11 +33,17 @@ def is_email() -> Regexp:
     return Regexp(r"^[^@\s]+@[^@\s]+$", message=_l("This is not an e-mail address."))
 
 
+def _says_something(form: Form, field: Field) -> None:
+    if len(set(field.data)) < FEWEST_SIGNS:
+        raise StopValidation(_("A password has %(num)d different characters or more.", num=FEWEST_SIGNS))
+
+
 def new_password(label: str) -> PasswordField:
     return PasswordField(
         label,
         [
             InputRequired(),
+            _says_something,
             Length(
                 min=SHORTEST_PASSWORD,
                 max=LONGEST_PASSWORD,

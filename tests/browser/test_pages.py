@@ -120,6 +120,7 @@ PAGES = {
     "notifications": "/settings/notifications",
     "password": "/settings/password",
     "tenant-new": "/settings/tenants/new",
+    "documents-long": f"/documents/?q={'long' * 40}",
     "search": "/search?q=A0",
     "search-none": "/search?q=nothing-like-it",
 }
@@ -349,6 +350,33 @@ def test_columns_are_chosen_by_keyboard_and_rows_are_ticked(
     page.locator("summary", has_text="Columns").click()
     page.get_by_role("button", name="As at first").click()
     expect(page.get_by_role("columnheader", name="Cause")).to_be_visible()
+
+
+def test_the_keys_are_shown_by_a_key(installation: Installation, page: Page, ids: dict[str, str]) -> None:
+    page.goto(f"{installation.url}/documents/")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+
+
+def test_back_and_another_language_find_a_page_behind_a_refused_form(
+    installation: Installation, page: Page, ids: dict[str, str]
+) -> None:
+    """The answer to a form stands at an address that takes forms only."""
+    form = f"{installation.url}/platforms/new"
+    page.goto(form)
+    page.get_by_label("Marketplaces").fill("XX")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Amazon has no marketplace “XX”.")).to_be_visible()
+    assert page.url == form
+    page.goto(f"{installation.url}/documents/")
+    page.go_back()
+    expect(page.get_by_label("Marketplaces")).to_be_visible()
+    page.get_by_label("Marketplaces").fill("XX")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Amazon has no marketplace “XX”.")).to_be_visible()
+    page.get_by_role("button", name="Deutsch").click()
+    expect(page).to_have_url(form)
+    page.get_by_role("button", name="English").click()
 
 
 def test_a_list_is_sorted_on_a_phone(installation: Installation, page: Page, ids: dict[str, str]) -> None:

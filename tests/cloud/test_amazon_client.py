@@ -357,6 +357,14 @@ def test_a_package_is_known_by_its_tracking_number_however_spaced(seller, script
     assert not connector.package_is_known("028-0000000-0000000", "1", "003404341")
 
 
+def test_a_code_that_the_message_begins_with_is_said_once(seller, scripted):
+    message = "NonexistentOrderItem: Failed to find order item list by order ID"
+    scripted.put_in_line("confirmShipment", refusal(400, "NonexistentOrderItem", message))
+    with pytest.raises(Refused) as refused:
+        seller.connector.confirm_shipment(a_shipment())
+    assert str(refused.value).count("NonexistentOrderItem") == 1
+
+
 @pytest.mark.parametrize(
     ("message", "kind", "words"),
     [

@@ -18,6 +18,7 @@ from portal.documents.forms import parse_order_id
 from portal.extensions import db
 from portal.order import Status
 from portal.platforms.models import Platform
+from portal.platforms.service import refresh
 from portal.scope import account
 from portal.sentences import say
 from tests.conftest import free_port
@@ -256,6 +257,16 @@ class TestFetchNow:
         finally:
             amazon.faults_off()
         assert "Nobody could say" in page.words
+
+    def test_a_platform_that_is_not_connected_hides_no_answer_of_another(self, desk, shop):
+        unfinished = known_platform(desk, "Unfinished")
+        with desk.inside():
+            db.session.get_one(Platform, unfinished.id).number = 0  # asked first
+            refresh(db.session.get_one(Platform, shop.platform_id))
+            db.session.commit()
+        assert "It is not this seller's order" in self.fetch_now(desk, "028-9999999-9999999").words
+        alone = self.fetch_now(desk, "028-9999999-9999999", platform=str(unfinished.id))
+        assert "Nobody could say" in alone.words
 
     def test_only_the_chosen_platform_is_asked(self, desk, shop):
         (order_id,) = shop.place("plain")

@@ -345,6 +345,25 @@ def test_a_change_after_shipping_is_a_notice_and_leaves_the_lines(source):
     assert document.notice and document.lines[0].quantity == 1
 
 
+def test_an_order_that_was_a_document_of_another_platform_of_the_seller_s_is_that_document(source, merchant):
+    """Marketplaces were moved from one platform to another, which reads the last weeks once more."""
+    first = db.session.get_one(Platform, source.platform_id)
+    second, stranger = (db.session.get_one(Platform, a_platform(merchant, name)) for name in ("second", "stranger"))
+    first.seller_id = second.seller_id = "A1SELLER"
+    stranger.seller_id = "A2SELLER"
+    db.session.commit()
+    take(intake.source_of(first), an_order("028-1"))
+    later = [an_order("028-1", 2, lines=[a_line(quantity=2)]), an_order("028-2")]
+    tally = take(intake.source_of(second), *later)
+    assert (tally.created, tally.changed) == (1, 1)
+    assert {id: (row.platform_id, row.lines[0].quantity) for id, row in documents().items()} == {
+        "028-1": (first.id, 2),
+        "028-2": (second.id, 1),
+    }
+    assert take(intake.source_of(first), an_order("028-2")).created == 0
+    assert take(intake.source_of(stranger), an_order("028-1")).created == 1  # whose numbers happen to be the same
+
+
 def test_one_buyer_is_one_address(source):
     take(source, an_order("028-1", buyer_reference="same"), an_order("028-2", buyer_reference="same"))
     take(source, an_order("028-3", buyer_reference="same"))

@@ -186,6 +186,13 @@ class TestDetail:
         steps = [step.words for step in page.one("ol", class_="path").all("li")]
         assert len(steps) == 4 and not any("Confirmed" in step for step in steps)
 
+    def test_what_somebody_shipped_at_the_marketplace_has_come_all_the_way(self, desk):
+        document = desk.document(ORDER)
+        desk.take(an_order(ORDER, version=60, status=Status.SHIPPED, lines=[a_line()]))
+        steps = desk.open(f"/documents/{document.id}").one("ol", class_="path").all("li")
+        assert ["reached" in step.attributes["class"] for step in steps] == [True] * 5
+        assert all(len(step.words.split()) > 1 for step in steps[-2:])  # with the time of that version
+
 
 class TestNotices:
     def test_a_change_after_shipping_is_said_at_the_top(self, desk, document):

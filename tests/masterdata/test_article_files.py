@@ -73,7 +73,7 @@ class TestPlan:
         [
             (";Lamp;;", "The number is missing."),
             ("  ;Lamp;;", "The number is missing."),
-            ("9;Lamp;luxury;", "There is no tax class “luxury”. Known are: standard, reduced, second_reduced, zero."),
+            ("9;Lamp;luxury;", "There is no tax class “luxury”. Known are: standard, reduced, second reduced, zero."),
             ("9;Lamp;;maybe", "“maybe” says neither active nor not. Write yes or no."),
             (f"{'9' * 101};;;", "The number is longer than 100 characters."),
             (f"9;{'x' * 501};;", "The title is longer than 500 characters."),
@@ -133,7 +133,7 @@ class TestImport:
                 "5",
                 "5",
                 "Problem",
-                "There is no tax class “luxury”. Known are: standard, reduced, second_reduced, zero.",
+                "There is no tax class “luxury”. Known are: standard, reduced, second reduced, zero.",
             ],
         ]
         for words in ("All: 4", "New: 1", "Changed: 1", "The same: 1", "Problem: 1", "Import 2 lines"):

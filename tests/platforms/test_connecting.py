@@ -39,6 +39,18 @@ def test_a_seller_agrees(consent, come_back, platform, seller, browser, id):
     assert page.grid["Platform reference"].startswith(row.reference)
 
 
+def test_marketplaces_that_the_consent_is_not_for_are_refused_at_their_field(consent, come_back, platform, browser, id):
+    come_back(consent())
+    typed = read(browser.get(f"/platforms/{id}/edit").text).fields | {"marketplaces": "US"}
+    refused = browser.post(f"/platforms/{id}/edit", data=typed)
+    page = read(refused.text)
+    assert refused.status_code == 422
+    assert (
+        "another of Amazon's regions than US" in page.error_of("marketplaces") and page.fields["marketplaces"] == "US"
+    )
+    assert platform().marketplaces != "US"
+
+
 def test_connecting_tells_the_cloud_where_events_go(consent, cloud, merchant, live_server, app):
     consent()
     from portal.scope import account

@@ -305,6 +305,8 @@ def test_of_two_who_know_the_password_and_change_it_at_once_one_is_in(browser, o
         ("", "a new password", None, "present"),
         ("correct horse battery", "kürzest", None, "password"),
         ("correct horse battery", "x" * 201, None, "password"),
+        ("correct horse battery", "\u3000" * 10, None, "password"),
+        ("correct horse battery", "ababcabcabcc", None, "password"),
         ("correct horse battery", "a new password", "another one", "password_again"),
     ],
 )

@@ -123,6 +123,8 @@ def update(reference: str) -> Response:
         platforms.change_platform(platform, changes)
     except platforms.NameTaken as taken:
         raise Problem(409, str(taken), errors={"name": str(taken)}) from taken
+    except (platforms.MarketplacesTaken, platforms.OtherRegion) as refused:
+        raise Problem(422, str(refused), errors={refused.field: str(refused)}) from refused
     return _shown(reference)
 
 

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit, urlunsplit
 
 import pytest
 import requests
+from sqlalchemy import text
 
 from jobs.queues import WORK, Job, lost
 from portal.cloud import consents
@@ -182,7 +183,7 @@ def test_the_marketplace_never_sees_the_cookie(start, browser):
 
 
 def test_two_tabs_of_one_browser_do_not_disturb_each_other(caller, start, browser, seller):
-    another = caller.platform("Another")
+    another = caller.platform("Another", marketplaces=[UK])
     link = caller.post(f"/v1/platforms/{another}/connection", {"return_url": RETURN}).json["url"]
     first, second = browser.consent(start(), seller), browser.consent(link, seller)
     assert came_back(browser.get(first)) == "authenticated"
@@ -305,6 +306,84 @@ def test_of_two_callbacks_at_once_one_is_used(start, browser, seller):
     for thread in threads:
         thread.join()
     assert sorted(codes) == ["authenticated", "replayed", "replayed", "replayed"]
+
+
+UK = "A1F83G8C2ARO7P"
+
+
+def connect(caller: Caller, browser: Browser, reference: str, seller: str) -> str:
+    answer = caller.post(f"/v1/platforms/{reference}/connection", {"return_url": RETURN})
+    return came_back(browser.get(browser.consent(answer.json["url"], seller)))
+
+
+def test_one_seller_s_orders_of_a_marketplace_come_by_one_platform(caller, make_caller, platform, browser, seller):
+    assert connect(caller, browser, platform, seller) == "authenticated"
+    second = caller.platform("Second", marketplaces=[UK, DE])
+    assert connect(caller, browser, second, seller) == "already_connected"
+    told = connection(caller, second)
+    assert (told["state"], told["problem"]) == (
+        "not_authenticated",
+        str(WORDS[Outcome.ALREADY_CONNECTED].happened),
+    )
+    # With marketplaces of its own it may, and they cannot be made to meet later either.
+    assert caller.patch(f"/v1/platforms/{second}", {"marketplaces": [UK]}).status_code == 200
+    assert connect(caller, browser, second, seller) == "authenticated"
+    for reference, wanted, other in ((second, [UK, DE], "Amazon Deutschland"), (platform, [DE, UK], "Second")):
+        refused = caller.patch(f"/v1/platforms/{reference}", {"marketplaces": wanted})
+        is_problem(refused, 422, "marketplaces")
+        assert f"The platform “{other}” collects this seller's orders of" in refused.json["errors"]["marketplaces"]
+    # What is disconnected stands in nobody's way, nor does another account.
+    caller.delete(f"/v1/platforms/{platform}/connection")
+    assert caller.patch(f"/v1/platforms/{second}", {"marketplaces": [UK, DE]}).status_code == 200
+    assert connect(caller, browser, platform, seller) == "already_connected"
+    another = make_caller("Another")
+    assert connect(another, browser, another.platform(), seller) == "authenticated"
+
+
+def test_a_seller_who_connects_two_platforms_at_once_connects_one(caller, browser, seller):
+    callbacks, codes = [], []
+    for name in ("First", "Second"):
+        link = caller.post(f"/v1/platforms/{caller.platform(name)}/connection", {"return_url": RETURN}).json["url"]
+        callbacks.append(browser.consent(link, seller))
+    cookies, together = browser.session.cookies.get_dict(), threading.Barrier(2, timeout=SECONDS)
+
+    def call(callback: str) -> None:
+        together.wait()
+        codes.append(came_back(requests.get(callback, cookies=cookies, allow_redirects=False, timeout=SECONDS)))
+
+    threads = [threading.Thread(target=call, args=(callback,)) for callback in callbacks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(codes) == ["already_connected", "authenticated"]
+
+
+def test_a_consent_holds_for_one_region(caller, platform, browser, seller):
+    connect(caller, browser, platform, seller)
+    refused = caller.patch(f"/v1/platforms/{platform}", {"marketplaces": [US]})
+    is_problem(refused, 422, "marketplaces")
+    assert "another of Amazon's regions than US" in refused.json["errors"]["marketplaces"]
+    assert caller.get(f"/v1/platforms/{platform}").json["marketplaces"] == [DE]
+
+
+def test_reports_that_waited_for_the_connection_go_on_with_it(caller, platform, browser, seller):
+    connect(caller, browser, platform, seller)
+    caller.delete(f"/v1/platforms/{platform}/connection")
+    with caller.rows():
+        db.session.execute(
+            text(
+                "INSERT INTO cloud_status_message (account_id, platform_id, key, order_id, body, state, next_try_at) "
+                "SELECT account_id, id, m.key, 'o', '{}', m.state, m.due FROM cloud_platform, (VALUES "
+                "('waits', 'queued', now() + interval '1 hour'), ('given up', 'sent', NULL)) AS m(key, state, due) "
+                "WHERE reference = :reference"
+            ),
+            {"reference": platform},
+        )
+    connect(caller, browser, platform, seller)
+    with caller.rows():
+        due = text("SELECT key, next_try_at <= now() FROM cloud_status_message ORDER BY id")
+        assert [tuple(row) for row in db.session.execute(due)] == [("waits", True), ("given up", None)]
 
 
 def test_another_seller_on_reconnect(caller, platform, start, browser, amazon, seller):

@@ -20,7 +20,7 @@ from portal.cloud.connectors import NothingCame, Unanswered
 from portal.cloud.connectors.amazon.plans import Plans
 from portal.cloud.connectors.amazon.tokens import USER_AGENT, Tokens
 from portal.cloud.connectors.amazon.transport import limit
-from portal.cloud.connectors.amazon.wire import read_errors
+from portal.cloud.connectors.amazon.wire import Error, read_errors
 from portal.errors import Refused, Unavailable
 from portal.sentences import sentence
 
@@ -145,7 +145,7 @@ class Client:
         if status >= 500 or status < 400:
             raise Unanswered(sentence("Amazon's server failed (%(status)s).", status=status), REST_SECONDS)
         errors = read_errors(response.content)
-        reasons = tuple(f"{error.code or ''} {error.message or ''} {error.details or ''}".strip() for error in errors)
+        reasons = tuple(_reason(error) for error in errors)
         words = "; ".join(error.message or error.code or "" for error in errors)[:500].replace("\0", "")
         said = f"{status}: {words}" if words else str(status)
         kind = {401: AccessRefused, 403: AccessRefused, 404: NotThere}.get(status, Rejected)
@@ -153,6 +153,12 @@ class Client:
             denied = sentence("Amazon denies access; a role may be missing (%(said)s).", said=said)
             raise AccessRefused(denied, status, reasons)
         raise kind(sentence("Amazon refuses the call (%(said)s).", said=said), status, reasons)
+
+
+def _reason(error: Error) -> str:
+    """Code, message and details; Amazon's messages often begin with the code."""
+    code, message = error.code or "", error.message or ""
+    return " ".join(filter(None, ("" if message.startswith(code) else code, message, error.details)))
 
 
 def _request_id(response: requests.Response) -> str:
