@@ -115,9 +115,7 @@ class Embedded:
         known = recall(self.data / "servers.json")
         for name in (SUPERUSER, "kontor_owner", "kontor_app", "valkey"):
             known.setdefault(name, secrets.token_urlsafe(24))
-        log = self.data / "log"
-        postgres = Postgres(self.data / "postgres", log / "postgresql.log", known, durable=self.durable)
-        valkey = Valkey(self.data / "valkey", log / "valkey.log", known["valkey"], durable=self.durable)
+        postgres, valkey = _servers(self.data, known, self.durable)
         # In this order they start, are asked and are stopped: Valkey is up while PostgreSQL still works.
         self.servers = {server.name: server for server in (valkey, postgres) if type(server) in self.wanted}
         for server in self.servers.values():
@@ -153,9 +151,7 @@ def running(data: Path) -> Urls:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         known = recall(data / "servers.json")
-        log = data / "log"
-        postgres = Postgres(data / "postgres", log / "postgresql.log", known, durable=True)
-        valkey = Valkey(data / "valkey", log / "valkey.log", known["valkey"], durable=True)
+        postgres, valkey = _servers(data, known, durable=True)
         postgres.port, valkey.port = int(known["postgres_port"]), int(known["valkey_port"])
         return Urls(postgres.url("kontor_app"), postgres.url("kontor_owner"), valkey.url)
     except FileNotFoundError:
@@ -182,6 +178,15 @@ def keep(path: Path, values: dict[str, str]) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
+
+
+def _servers(data: Path, known: dict[str, str], durable: bool) -> tuple[Postgres, Valkey]:
+    """The servers of a folder, with the passwords that are known; their ports are still to be set."""
+    log = data / "log"
+    return (
+        Postgres(data / "postgres", log / "postgresql.log", known, durable=durable),
+        Valkey(data / "valkey", log / "valkey.log", known["valkey"], durable=durable),
+    )
 
 
 def _ports(remembered: list[str]) -> list[int]:

@@ -37,6 +37,7 @@ def without_values(error: BaseException) -> None:
 @event.listens_for(Engine, "handle_error")
 def _tell_no_values(context: ExceptionContext) -> None:
     # Both are shown, one as the cause of the other, and not only in our logs: the queue keeps what ended a job.
-    for error in (context.original_exception, context.sqlalchemy_exception):
-        if isinstance(context.original_exception, psycopg.Error) and error is not None:
-            without_values(error)
+    if isinstance(context.original_exception, psycopg.Error):
+        without_values(context.original_exception)
+        if context.sqlalchemy_exception is not None:
+            without_values(context.sqlalchemy_exception)

@@ -7,7 +7,6 @@ which everything is known, moves only after a window's last page.
 
 from __future__ import annotations
 
-import hashlib
 import random
 import time
 from datetime import UTC, datetime, timedelta
@@ -239,7 +238,7 @@ def _fail(platform_id: int, problem: Refused | Unavailable, retry_after: float, 
 def _is_suspected(platform_id: int, token: str, problem: Refused | Unavailable) -> bool:
     if isinstance(problem, NothingCame) or not isinstance(problem, (Unanswered, PageRepeated)):
         return False
-    key = f"kontor:page-failures:{platform_id}:{hashlib.sha256(token.encode(errors='replace')).hexdigest()[:24]}"
+    key = f"kontor:page-failures:{platform_id}:{pages.fingerprint(token)}"
     failures = redis().incr(key)
     redis().expire(key, pages.SEEN_SECONDS)
     return int(failures) >= TRIES_AT_A_PAGE

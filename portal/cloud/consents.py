@@ -20,7 +20,7 @@ from sqlalchemy import delete, select, text, update
 from jobs.queues import enqueue
 from portal.cloud.accounts import hash_of
 from portal.cloud.connectors import ApplicationRefused, Authorization, connector_for
-from portal.cloud.models import CloudPlatform, ConnectionState, Consent, OutboxState, StatusMessage
+from portal.cloud.models import IN_FLIGHT, CloudPlatform, ConnectionState, Consent, StatusMessage
 from portal.cloud.outcomes import WORDS, Outcome
 from portal.cloud.platforms import taken_by
 from portal.errors import Refused, Unavailable
@@ -35,7 +35,6 @@ log = structlog.get_logger()
 LIVES = timedelta(minutes=15)
 # Kept beyond that so that a late browser is told why, rather than that nobody knows it.
 KEPT = timedelta(days=2)
-IN_FLIGHT = (OutboxState.QUEUED, OutboxState.SENT)
 
 
 @dataclass(frozen=True)

@@ -173,6 +173,9 @@ class OutboxState(StrEnum):
     FAILED = "failed"
 
 
+IN_FLIGHT = (OutboxState.QUEUED, OutboxState.SENT)
+
+
 class StatusMessage(db.Model):
     """A message to a marketplace, such as "this parcel is on its way". The key makes it one."""
 

@@ -30,9 +30,8 @@ from portal.cloud.connectors import (
     Unanswered,
     connector_for,
 )
-from portal.cloud.consents import IN_FLIGHT
 from portal.cloud.events import STATUS_MESSAGE_CHANGED, emit
-from portal.cloud.models import CloudPlatform, ConnectionState, OutboxState, StatusMessage
+from portal.cloud.models import IN_FLIGHT, CloudPlatform, ConnectionState, OutboxState, StatusMessage
 from portal.errors import Refused, Unavailable
 from portal.extensions import db
 from portal.locks import Lock, alone

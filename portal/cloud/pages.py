@@ -84,6 +84,11 @@ def forget(platform_id: int, cursor: Cursor) -> None:
     redis().delete(_seen(platform_id, cursor))
 
 
+def fingerprint(text: str) -> str:
+    """A token or a list of orders as part of a key: short, and telling nothing of it."""
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:24]
+
+
 def without_articles(platform_id: int) -> str:
     """The key of the orders that came without articles."""
     return f"kontor:without-articles:{platform_id}"
@@ -113,10 +118,10 @@ def _marks(page: OrdersPage) -> list[str]:
     """A page's fingerprints: of its next token, and of its orders where there are any."""
     marks = []
     if page.next_token is not None:
-        marks.append("t" + hashlib.sha256(page.next_token.encode(errors="replace")).hexdigest()[:24])
+        marks.append("t" + fingerprint(page.next_token))
     if page.orders:
         orders = "\n".join(f"{order.id} {order.version.isoformat()}" for order in page.orders)
-        marks.append("o" + hashlib.sha256(orders.encode(errors="replace")).hexdigest()[:24])
+        marks.append("o" + fingerprint(orders))
     return marks
 
 

@@ -148,6 +148,7 @@ class Draft:
     customer: Party
     delivery: Party
     buyer_reference: str
+    words: Words
     payment_terms_id: int | None = None
     payment_method_id: int | None = None
     shipping_method_id: int | None = None
@@ -160,7 +161,7 @@ class Draft:
         """The marketplace's words that a platform maps."""
         return (
             (RemoteKind.PAYMENT, clean(self.order.payment_kind, LONGEST_WORD)),
-            (RemoteKind.SHIPPING, words_of(self.order).shipping_level),
+            (RemoteKind.SHIPPING, self.words.shipping_level),
         )
 
 
@@ -245,6 +246,7 @@ def _planned(order: Order, settings: Settings) -> Draft:
         customer=customer,
         delivery=delivery,
         buyer_reference=clean(order.buyer_reference, LONGEST_TEXT) or f"order:{order.id}",
+        words=_words(order),
         payment_terms_id=settings.guest_payment_terms_id if order.is_guest else settings.payment_terms_id,
         payment_method_id=settings.payment_methods.get(order.payment_kind, settings.payment_method_id),
         shipping_method_id=settings.shipping_methods.get(order.shipping_level, settings.shipping_method_id),
@@ -259,8 +261,7 @@ def is_currency(code: str) -> bool:
     return code in _currencies()
 
 
-def words_of(order: Order) -> Words:
-    """The order's words, fit to be written."""
+def _words(order: Order) -> Words:
     programs = clean(" ".join(order.programs))
     return Words(clean(order.purchase_order), programs, clean(order.shipping_level, LONGEST_WORD))
 

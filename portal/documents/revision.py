@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from portal.documents.models import LineKind, State
-from portal.documents.plan import Draft, DraftLine, NotWanted, Words, words_of
+from portal.documents.plan import Draft, DraftLine, NotWanted, Words
 from portal.order import Order, Status
 from portal.platforms.models import DocumentType
 from portal.sentences import sentence
@@ -79,7 +79,7 @@ def revise(existing: Existing, outcome: Draft | NotWanted, delivery: dict[str, A
     revision = _went_on(existing, outcome, delivery)
     if revision.draft is None:
         revision = replace(revision, shipped=_shipped(existing, outcome))
-    words = _words(existing, outcome.order)
+    words = _words(existing, outcome.words)
     if existing.state != State.CANCELLED and words != existing.words:
         event = revision.event or "noted"
         revision = replace(revision, event=event, words=words, shipping_method_id=outcome.shipping_method_id)
@@ -144,9 +144,9 @@ def _withdrawn(existing: Existing, outcome: NotWanted) -> Revision:
     return Revision(existing, "noted", order, existing.state, notice, existing.cancel_requested)
 
 
-def _words(existing: Existing, order: Order) -> Words:
+def _words(existing: Existing, said: Words) -> Words:
     """The document's words from here on. What is no longer told stays, but programs: of those all are told."""
-    said, kept = words_of(order), existing.words
+    kept = existing.words
     if not existing.is_untouched:
         return kept._replace(programs=said.programs)
     is_invoice = existing.type == DocumentType.INVOICE

@@ -31,7 +31,7 @@ from portal.addresses.numbers import FIRST_OF_YEAR, Numbering
 from portal.documents.arrivals import Arrival, Source, Tally, payload_hash
 from portal.documents.customers import Customers
 from portal.documents.models import LineKind, State
-from portal.documents.plan import LONGEST_WORD, Draft, DraftLine, Held, Words, clean, words_of
+from portal.documents.plan import LONGEST_WORD, Draft, DraftLine, Held, Words, clean
 from portal.documents.revision import Existing, Revision
 from portal.extensions import db
 from portal.logs import without_values
@@ -357,7 +357,7 @@ class Page:
         if not drafts:
             return
         orders = [draft.order for draft in drafts]
-        words = [words_of(order) for order in orders]
+        words = [draft.words for draft in drafts]
         self._run(
             "INSERT INTO document (tenant_id, platform_id, id, type, number, address_id, order_id, sales_channel, "
             "state, fulfilled_by, ordered_at, document_date, ship_by, currency, total, delivery, purchase_order, "

@@ -51,6 +51,12 @@ class CredentialFixed(Refused):
     field = "credential"
 
 
+class MarketplacesRefused(Refused):
+    """The cloud does not collect from these: the seller's consent, or another of his platforms, stands in the way."""
+
+    field = "marketplaces"
+
+
 class NotReady(Refused):
     """The platform is switched off, or not connected."""
 
@@ -119,7 +125,7 @@ def update_platform(
 ) -> None:
     """Change a platform, here and in the cloud if that knows it. The caller rolls back what is refused.
 
-    Raises NameTaken, NumberTaken, CredentialFixed, and what the cloud raises.
+    Raises NameTaken, NumberTaken, CredentialFixed, MarketplacesRefused, and what the cloud raises.
     """
     if platform.reference is not None and credential.id != platform.credential_id:
         raise CredentialFixed(
@@ -141,6 +147,10 @@ def update_platform(
         )
     except clouds.NameTaken as error:
         raise _taken_in_cloud(name) from error
+    except clouds.NotAccepted as error:
+        if MarketplacesRefused.field not in error.errors:
+            raise
+        raise MarketplacesRefused(error.errors[MarketplacesRefused.field]) from error
 
 
 def connect(platform: Platform) -> str:

@@ -15,7 +15,6 @@ from flask_login import current_user
 from htmx_flask import request
 from sqlalchemy import select
 
-from portal.credentials.errors import NotAccepted
 from portal.credentials.models import Credential
 from portal.errors import Refused, Unavailable
 from portal.extensions import db
@@ -160,13 +159,13 @@ def update(id: int) -> ResponseReturnValue:
                 form.marketplace_ids,
                 form.active.data,
             )
-        except (service.NameTaken, service.NumberTaken, service.CredentialFixed) as refused:
+        except (
+            service.NameTaken,
+            service.NumberTaken,
+            service.CredentialFixed,
+            service.MarketplacesRefused,
+        ) as refused:
             form.say(refused)
-        except NotAccepted as refused:
-            if (said := refused.errors.get("marketplaces")) is not None:
-                form.marketplaces.errors = [said]
-            else:
-                problem = str(refused)
         except Refused as refused:
             problem = str(refused)
         except Unavailable as unavailable:

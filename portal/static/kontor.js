@@ -32,7 +32,8 @@
     if (next) next.value = here;
   });
   try {
-    if ("posted" in body.dataset && sessionStorage.getItem("sent-from")) history.replaceState(null, "", sessionStorage.getItem("sent-from"));
+    const from = sessionStorage.getItem("sent-from");
+    if (from && "posted" in body.dataset) history.replaceState(null, "", from);
   } catch (refused) { /* as above */ }
 
   // Keys. None while somebody types.
