@@ -85,10 +85,13 @@ def things(urls: Urls) -> tuple[int, int]:
 
 
 def command_of(pid: int) -> bytes:
-    """Its command line; empty where the process has ended meanwhile, as sessions of PostgreSQL do."""
+    """Its command line; empty where the process has ended meanwhile, as sessions of PostgreSQL do.
+
+    One that ends between the opening and the reading is no missing file: it is ESRCH.
+    """
     try:
         return (Path("/proc") / str(pid) / "cmdline").read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return b""
 
 
