@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import socket
 import sys
 import tempfile
 import threading
@@ -38,6 +37,8 @@ from portal.servers import Postgres
 from portal.tenants import passwords
 from portal.tenants import service as tenants
 from tests.patience import SECONDS
+from tests.ports import free_port
+from tests.sandbox.client import Sandbox
 
 # Hundreds of tenants are made here; a guess at their passwords need not be costly, and few look at the EU's rates.
 NOTHING, SEED_RATES = (lambda: None), masterdata.seed_rates
@@ -83,12 +84,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return next(shared, super()._split_scope(nodeid))
 
     return ByWhatIsShared(config, log)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")
@@ -194,6 +189,21 @@ def live_server(app: Flask, ports: Ports) -> Iterator[str]:
     thread.join(SECONDS)
 
 
+@pytest.fixture(scope="session")
+def running_sandbox() -> Iterator[Sandbox]:
+    """One sandbox marketplace for all tests of a process."""
+    with Sandbox.run() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def amazon(running_sandbox: Sandbox, app: Flask, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """The sandbox marketplace with nothing in it, where the app looks for Amazon."""
+    running_sandbox.reset(everything=True)
+    monkeypatch.setitem(app.config, "AMAZON_URL", running_sandbox.url)
+    return running_sandbox
+
+
 @dataclass
 class Merchant:
     """A tenant for a test, with one administrator, its cloud account and credential."""
@@ -245,6 +255,12 @@ def merchant_of(
 def make_tenant(app: Flask) -> MakeTenant:
     """Make a tenant with a name and number nobody else has."""
     return partial(merchant_of, app)
+
+
+@pytest.fixture
+def merchant(make_tenant: MakeTenant) -> Merchant:
+    """A tenant of the test's own."""
+    return make_tenant()
 
 
 @pytest.fixture(scope="session")

@@ -19,10 +19,10 @@ from portal.order import Status
 from portal.platforms.models import Connection, Platform
 from portal.sentences import kept, sentence
 from portal.tenants.models import Tenant
-from tests.conftest import free_port
 from tests.desk import Desk
 from tests.documents.builders import an_order
 from tests.patience import wait_until
+from tests.ports import free_port
 
 ZONE = ZoneInfo("Europe/Berlin")
 

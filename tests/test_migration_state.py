@@ -10,7 +10,7 @@ import pytest
 from portal import up
 from portal.errors import Refused
 from portal.migration import BEHIND
-from tests.conftest import free_port
+from tests.ports import free_port
 
 
 @pytest.fixture

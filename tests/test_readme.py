@@ -26,8 +26,9 @@ from portal import create_app
 from portal.embedded import Embedded
 from portal.processes import end, spawn
 from portal.servers import SUPERUSER, Postgres
-from tests.benchmarks.installation import OURS, Installation, environment_kept, free_port
+from tests.benchmarks.installation import OURS, Installation, environment_kept
 from tests.patience import SECONDS, wait_until
+from tests.ports import free_port
 from tests.sandbox.client import Sandbox
 
 HOME = Path(__file__).resolve().parents[1]

@@ -23,6 +23,7 @@ from portal.errors import Refused, Unavailable
 from portal.supervisor import Part, PartFailed, Stopped, Supervisor
 from portal.up import complete, keys, look_at, stages, urls_given
 from tests.patience import SECONDS, wait_until
+from tests.ports import free_port
 from tests.reading import read
 
 HOME = Path(__file__).resolve().parents[1]
@@ -44,12 +45,6 @@ DIES_LATER = "import time; time.sleep(0.15); print('I cannot go on', flush=True)
 
 def stand_in(name: str, code: str, *arguments: str, **options: object) -> Part:
     return Part(name, "stands in", (sys.executable, "-c", code, *arguments), **options)  # type: ignore[arg-type]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -37,17 +37,6 @@ REASON = "Lost with the old system."
 
 
 @pytest.fixture
-def merchant(make_tenant):
-    return make_tenant()
-
-
-@pytest.fixture
-def platform(as_tenant, merchant):
-    with as_tenant(merchant):
-        yield a_platform(merchant)
-
-
-@pytest.fixture
 def desk(app, merchant, client_of):
     return Desk.of(app, merchant, client_of)
 

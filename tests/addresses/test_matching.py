@@ -47,17 +47,6 @@ def a_buyer(reference="", email="", name="Ole", street="Lange Straße 7", postal
     }
 
 
-@pytest.fixture
-def merchant(make_tenant):
-    return make_tenant()
-
-
-@pytest.fixture
-def platform(as_tenant, merchant):
-    with as_tenant(merchant):
-        yield a_platform(merchant)
-
-
 def address_of_orders() -> dict[str, int]:
     return dict(db.session.execute(select(Document.order_id, Document.address_id)).all())
 

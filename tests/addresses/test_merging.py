@@ -16,13 +16,11 @@ from portal.documents import intake
 from portal.documents.models import Document
 from portal.extensions import db
 from portal.scope import tenant
-from tests.addresses.test_matching import a_buyer, merchant, platform, wait_for_somebody_who_waits
+from tests.addresses.test_matching import a_buyer, wait_for_somebody_who_waits
 from tests.desk import Desk
 from tests.documents.builders import EPOCH, an_order, planned, write
 from tests.reading import read
 from tests.shipments.builders import a_platform
-
-__all__ = ["merchant", "platform"]  # fixtures
 
 
 def buyers(*names, **more):

@@ -16,7 +16,6 @@ from portal.held import service as held
 from portal.order import Party
 from portal.sentences import say
 from tests.documents.builders import an_order, write
-from tests.shipments.builders import a_platform
 
 PREFIXES = st.text("A1", max_size=2)
 
@@ -64,17 +63,6 @@ def test_a_year_stands_in_its_numbers(numbering):
 def test_what_is_left_is_what_can_be_written(numbering):
     assert numbering.left == len(everything(numbering))
     assert numbering.preview() == sorted(everything(numbering))[:3]
-
-
-@pytest.fixture
-def merchant(make_tenant):
-    return make_tenant()
-
-
-@pytest.fixture
-def platform(as_tenant, merchant):
-    with as_tenant(merchant):
-        yield a_platform(merchant)
 
 
 def the_range(purpose):

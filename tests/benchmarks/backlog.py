@@ -11,8 +11,9 @@ import time
 from typing import Any
 
 from jobs import scheduler
-from tests.benchmarks.installation import FLASK, Installation, Merchant, free_port, say, size
+from tests.benchmarks.installation import FLASK, Installation, Merchant, say, size
 from tests.benchmarks.orders import MARKETPLACE_PAGE
+from tests.ports import free_port
 from tests.sandbox.client import Sandbox
 
 FULL_ORDERS = 2000

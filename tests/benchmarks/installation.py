@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import secrets
-import socket
 import sys
 import tempfile
 import time
@@ -35,6 +34,7 @@ from portal.scope import account, tenant
 from portal.servers import SUPERUSER, Postgres
 from portal.tenants.service import create_tenant
 from portal.up import FLASK, SANDBOX_APPLICATION, stages
+from tests.ports import free_port
 from tests.sandbox.client import DE, Sandbox
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -214,12 +214,6 @@ def environment_kept() -> Iterator[None]:
         os.environ.update(kept)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def wait_for(url: str) -> None:
     """Wait until something answers there."""
     deadline = time.monotonic() + START_SECONDS
@@ -237,4 +231,4 @@ def _disconnect(app: Flask) -> None:
         db.engine.dispose()
 
 
-__all__ = ["FLASK", "PROJECT", "Installation", "Merchant", "free_port", "say", "size", "sys"]
+__all__ = ["FLASK", "PROJECT", "Installation", "Merchant", "say", "size", "sys"]

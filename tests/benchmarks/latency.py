@@ -16,7 +16,8 @@ import time
 import psycopg
 
 from portal.sandbox.plans import FAST
-from tests.benchmarks.installation import Installation, free_port, say, size
+from tests.benchmarks.installation import Installation, say, size
+from tests.ports import free_port
 from tests.sandbox.client import Sandbox
 
 FULL_SAMPLES = 100

@@ -8,7 +8,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.benchmarks.installation import FLASK, OURS, free_port, say
+from tests.benchmarks.installation import FLASK, OURS, say
+from tests.ports import free_port
 
 READY = "Kontor is ready"
 

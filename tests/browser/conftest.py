@@ -18,8 +18,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, StorageState, exp
 
 from portal.processes import spawn
 from tests.browser import walking
-from tests.conftest import free_port
 from tests.patience import SECONDS
+from tests.ports import free_port
 from tests.sandbox.client import Sandbox
 
 PROJECT = Path(__file__).resolve().parents[2]

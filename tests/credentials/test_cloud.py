@@ -17,8 +17,8 @@ from portal.credentials import tokens, transport
 from portal.credentials.cloud import Cloud
 from portal.errors import Refused, Unavailable
 from portal.extensions import redis
-from tests.conftest import free_port
 from tests.credentials.conftest import Reply
+from tests.ports import free_port
 
 DE = ["A1PA6795UKMFR9"]
 

@@ -10,17 +10,12 @@ from portal.credentials import transport
 from portal.credentials.models import Credential
 from portal.extensions import db
 from portal.scope import account
-from tests.conftest import free_port
 from tests.credentials.conftest import Reply
+from tests.ports import free_port
 from tests.reading import read
 from tests.shipments.builders import a_platform
 
 SECRET = "ganz-geheim-Größe-漢字"
-
-
-@pytest.fixture
-def merchant(make_tenant):
-    return make_tenant()
 
 
 @pytest.fixture

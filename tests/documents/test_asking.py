@@ -21,11 +21,10 @@ from portal.platforms.models import Platform
 from portal.platforms.service import refresh
 from portal.scope import account
 from portal.sentences import say
-from tests.conftest import free_port
 from tests.desk import Desk
 from tests.documents.builders import an_order
 from tests.exactly_once.shop import open_shop
-from tests.sandbox.client import Sandbox
+from tests.ports import free_port
 
 ORDER = "028-1234567-1234567"
 GERMANY = "A1PA6795UKMFR9"
@@ -34,14 +33,6 @@ GERMANY = "A1PA6795UKMFR9"
 @pytest.fixture
 def desk(app, live_server, make_tenant, client_of):
     return Desk.of(app, make_tenant(), client_of)
-
-
-@pytest.fixture(scope="module")
-def amazon(app):
-    with Sandbox.run() as sandbox:
-        before, app.config["AMAZON_URL"] = app.config["AMAZON_URL"], sandbox.url
-        yield sandbox
-        app.config["AMAZON_URL"] = before
 
 
 @pytest.fixture

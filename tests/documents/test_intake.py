@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from portal.addresses import checking, ledger
 from portal.addresses.matching import MatchRule
-from portal.addresses.models import Address, AddressStatus, NumberRange
+from portal.addresses.models import Address, NumberRange
 from portal.documents import intake
 from portal.documents.models import Document, DocumentLine, HeldOrder, Receipt
 from portal.extensions import db
@@ -26,33 +26,13 @@ from portal.platforms.models import DocumentType, Platform
 from portal.scope import tenant
 from portal.sentences import say
 from tests.documents.builders import a_line, an_order, planned
-
-
-@pytest.fixture
-def merchant(make_tenant):
-    return make_tenant()
-
-
-def a_platform(merchant, name="Amazon") -> int:
-    platform = Platform(
-        tenant_id=merchant.tenant_id,
-        number=db.session.scalar(select(func.coalesce(func.max(Platform.number), 0) + 1)),
-        name=name,
-        name_key=name.casefold(),
-        credential_id=merchant.credential_id,
-        marketplaces="DE",
-        reference=name,
-        address_status_id=db.session.scalar(select(func.min(AddressStatus.id))),
-    )
-    db.session.add(platform)
-    db.session.commit()
-    return platform.id
+from tests.shipments.builders import a_platform
 
 
 @pytest.fixture
 def source(as_tenant, merchant):
     with as_tenant(merchant):
-        yield intake.source_of(db.session.get_one(Platform, a_platform(merchant)))
+        yield intake.source_of(a_platform(merchant))
 
 
 def take(source, *orders):
@@ -348,7 +328,7 @@ def test_a_change_after_shipping_is_a_notice_and_leaves_the_lines(source):
 def test_an_order_that_was_a_document_of_another_platform_of_the_seller_s_is_that_document(source, merchant):
     """Marketplaces were moved from one platform to another, which reads the last weeks once more."""
     first = db.session.get_one(Platform, source.platform_id)
-    second, stranger = (db.session.get_one(Platform, a_platform(merchant, name)) for name in ("second", "stranger"))
+    second, stranger = (a_platform(merchant, name, name) for name in ("second", "stranger"))
     first.seller_id = second.seller_id = "A1SELLER"
     stranger.seller_id = "A2SELLER"
     db.session.commit()
@@ -517,7 +497,7 @@ def test_any_mix_of_versions_repeats_and_orderings_ends_in_the_same_documents(ap
     cut = data.draw(st.integers(1, len(shuffled)))
     with app.app_context(), tenant(merchant.tenant_id):
         name = f"p{db.session.scalar(text('SELECT count(*) FROM platform'))}"
-        source = intake.source_of(db.session.get_one(Platform, a_platform(merchant, name)))
+        source = intake.source_of(a_platform(merchant, name, name))
         for page in (shuffled[:cut], shuffled[cut:], [*newest.items()], [*newest.items()]):
             take(source, *(version_of(*entry) for entry in page))
         ours = select(Document).where(Document.platform_id == source.platform_id)

@@ -27,11 +27,6 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 
 @pytest.fixture
-def merchant(make_tenant):
-    return make_tenant()
-
-
-@pytest.fixture
 def browser(client_of, merchant):
     return client_of(merchant)
 

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.conftest import free_port
+from tests.ports import free_port
 
 USER, PASSWORD = "kontor@example.com", "p@ss:w/rd"
 # As x509.KeyUsage has them. Since Python 3.13 an authority must say that it signs certificates.

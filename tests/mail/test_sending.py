@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from portal import mail
 from portal.errors import Refused, Unavailable
-from tests.conftest import free_port
 from tests.mail.conftest import SENDER
 from tests.mail.server import PASSWORD, USER, certified, serving
+from tests.ports import free_port
 
 NOT_ADDRESSES = (
     *("<a@b>", "a@b, c@d", "a b@c", '"a"@b', "a@b>", "a..b@c", ".a@b", "a.@b", "a@b..c", "ä@b"),

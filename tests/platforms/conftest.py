@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import requests
-from flask import Flask
 from flask.testing import FlaskClient
 
 from portal.credentials.cloud import Cloud
@@ -16,21 +13,6 @@ from portal.platforms.models import Platform
 from tests.conftest import MakeTenant, Merchant
 from tests.patience import SECONDS
 from tests.reading import read
-from tests.sandbox.client import Sandbox
-
-
-@pytest.fixture(scope="session")
-def running_sandbox() -> Iterator[Sandbox]:
-    with Sandbox.run() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def amazon(running_sandbox: Sandbox, app: Flask, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """The sandbox marketplace with nothing in it, where the app looks for Amazon."""
-    running_sandbox.reset(everything=True)
-    monkeypatch.setitem(app.config, "AMAZON_URL", running_sandbox.url)
-    return running_sandbox
 
 
 @pytest.fixture

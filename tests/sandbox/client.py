@@ -12,7 +12,6 @@ import os
 import re
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ import requests
 
 from portal.processes import spawn
 from tests.patience import SECONDS, wait_until
+from tests.ports import free_port
 
 PROJECT = Path(__file__).resolve().parents[2]
 # What the sandbox knows its only application by.
@@ -75,7 +75,7 @@ class Sandbox:
         seed: int = 1,
     ) -> Iterator[Sandbox]:
         """Start a sandbox and stop it at the end. Without `store` (a folder) its orders are in memory."""
-        port = port or _free_port()
+        port = port or free_port()
         sandbox = cls(f"http://127.0.0.1:{port}")
         sandbox._command = [sys.executable, "-m", "portal.sandbox", "--port", str(port), "--plan", plan]
         sandbox._command += ["--min-age", str(min_age), "--seed", str(seed)]
@@ -342,9 +342,3 @@ class Sandbox:
         if answer.status_code >= 400:
             raise SandboxError(answer.json()["error"] if answer.status_code < 500 else answer.text)
         return answer
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -1,21 +1,13 @@
-"""One sandbox process for all tests here; each begins with an empty market."""
+"""Each test begins with an empty market; no app is needed."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import pytest
 
 from tests.sandbox.client import Sandbox
 
 
-@pytest.fixture(scope="session")
-def running() -> Iterator[Sandbox]:
-    with Sandbox.run() as sandbox:
-        yield sandbox
-
-
 @pytest.fixture
-def amazon(running: Sandbox) -> Sandbox:
-    running.reset()
-    return running
+def amazon(running_sandbox: Sandbox) -> Sandbox:
+    running_sandbox.reset()
+    return running_sandbox

@@ -26,11 +26,6 @@ NUMBER = "00340434123456789012"
 
 
 @pytest.fixture
-def merchant(make_tenant):
-    return make_tenant()
-
-
-@pytest.fixture
 def scope(as_tenant, merchant):
     with as_tenant(merchant):
         yield

@@ -19,11 +19,6 @@ from tests.patience import SECONDS
 from tests.reading import read
 
 
-@pytest.fixture
-def merchant(make_tenant):
-    return make_tenant()
-
-
 def sign_in(browser, email, password, **fields):
     return browser.post("/sign-in", data={"email": email, "password": password, **fields})
 

@@ -17,11 +17,6 @@ from tests.reading import read
 
 
 @pytest.fixture
-def merchant(make_tenant):
-    return make_tenant()
-
-
-@pytest.fixture
 def admin(client_of, merchant):
     """The browser of the tenant's only administrator."""
     return client_of(merchant)

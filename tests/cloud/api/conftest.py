@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from flask import Flask
 
 from tests.cloud.api.caller import Caller, new_caller
-from tests.sandbox.client import Sandbox
 
 
 @pytest.fixture
@@ -30,17 +29,3 @@ def caller(make_caller: Callable[..., Caller]) -> Caller:
 def stranger(make_caller: Callable[..., Caller]) -> Caller:
     """Another account, which must neither see nor change anything of the caller's."""
     return make_caller("Fremde GmbH")
-
-
-@pytest.fixture(scope="session")
-def running_sandbox() -> Iterator[Sandbox]:
-    with Sandbox.run() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def amazon(running_sandbox: Sandbox, app: Flask, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """The sandbox marketplace with nothing in it, where the app looks for Amazon."""
-    running_sandbox.reset(everything=True)
-    monkeypatch.setitem(app.config, "AMAZON_URL", running_sandbox.url)
-    return running_sandbox
