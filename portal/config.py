@@ -55,6 +55,8 @@ def settings(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         "PERMANENT_SESSION_LIFETIME": 12 * 3600,
         "MAX_CONTENT_LENGTH": MAX_BODY_BYTES,
         "WTF_CSRF_TIME_LIMIT": None,  # as long as the session: a form left open over lunch still saves
+        # Over https it would ask each form for the page it comes from, which our pages tell nobody (Referrer-Policy).
+        "WTF_CSRF_SSL_STRICT": False,
         "BABEL_DEFAULT_LOCALE": "en",
         "BABEL_DEFAULT_TIMEZONE": "UTC",
         "RATELIMIT_HEADERS_ENABLED": True,

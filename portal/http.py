@@ -60,7 +60,7 @@ def _add_headers(response: Response) -> Response:
 
 def _explain(error: HTTPException) -> ResponseReturnValue:
     if isinstance(error, InternalServerError) and error.original_exception is not None:
-        log.error("request_failed", path=request.path, exc_info=error.original_exception)
+        log.error("request_failed", route=_route(), exc_info=error.original_exception)
     if error.response is not None or (error.code or 500) < 400:
         return error
     said = error.description or error.name
@@ -88,8 +88,13 @@ def _explain_unavailable(error: Unavailable) -> ResponseReturnValue:
 
 
 def _explain_database(error: OperationalError) -> ResponseReturnValue:
-    log.error("database_failed", path=request.path, exc_info=error)
+    log.error("database_failed", route=_route(), exc_info=error)
     return _answer(503, _("The database does not answer. Nothing was changed; try again in a moment."))
+
+
+def _route() -> str:
+    """The kind of page, for the log: its address itself may hold the token of a link."""
+    return str(request.url_rule)
 
 
 def _answer(status: int, sentence: str, headers: list[tuple[str, str]] | None = None) -> ResponseReturnValue:

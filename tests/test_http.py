@@ -10,15 +10,18 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import structlog
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import Rule
 
 from portal import create_app
 from portal.config import MAX_BODY_BYTES
 from portal.extensions import csrf, db
+from portal.tenants import service
 from tests.conftest import Merchant
 from tests.reading import read
 
@@ -52,7 +55,6 @@ def merchant(make_tenant) -> Merchant:
 @pytest.fixture
 def ids(app, as_tenant, merchant) -> dict[str, Any]:
     """Rows of the merchant's own, by the segment of the address before their id."""
-    from portal.tenants import service
     from tests.documents.builders import an_order, write
     from tests.shipments.builders import a_document, a_platform
 
@@ -93,8 +95,35 @@ def visitor(guarded: Flask, merchant: Merchant) -> FlaskClient:
     """The merchant's browser, at the guarded app."""
     client = guarded.test_client()
     with client.session_transaction() as cookie:
-        cookie["_user_id"] = f"{merchant.tenant_id}:{merchant.user_id}:0"
+        cookie["_user_id"], cookie["id"] = f"{merchant.tenant_id}:{merchant.user_id}:0", "of the tests"
     return client
+
+
+def test_forms_are_sent_over_https_too(guarded, merchant, monkeypatch):
+    """Behind a proxy. A browser tells no page of ours where it comes from, since our pages ask it not to."""
+    monkeypatch.setattr(guarded, "wsgi_app", ProxyFix(guarded.wsgi_app))
+    told, browser = {"X-Forwarded-Proto": "https"}, guarded.test_client()
+    page = browser.get("/sign-in", headers=told)
+    assert page.headers["Referrer-Policy"] == "no-referrer" and page.headers["Strict-Transport-Security"]
+    fields = {"email": merchant.email, "password": merchant.password}
+    fields["csrf_token"] = read(page.text).fields["csrf_token"]
+    answer = browser.post("/sign-in", data=fields, headers=told)
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/")
+    page = browser.get("/settings/password", headers=told)
+    token = {"csrf_token": read(page.text).fields["csrf_token"]}
+    assert browser.post("/settings/language", data={"language": "de", **token}, headers=told).status_code == 302
+    assert browser.post("/settings/language", data={"language": "en"}, headers=told).status_code == 400
+
+
+def test_what_failed_is_logged_without_the_token_of_a_link(app, monkeypatch):
+    def gone(token):
+        raise OperationalError("SELECT", {}, Exception("gone"))
+
+    monkeypatch.setattr(service, "check_sign_in_link", gone)
+    with structlog.testing.capture_logs() as logs:
+        assert app.test_client().get("/sign-in/a-token-of-a-link").status_code == 503
+    assert [each["route"] for each in logs if each["event"] == "database_failed"] == ["/sign-in/<token>"]
+    assert "a-token-of-a-link" not in str(logs)
 
 
 def test_every_change_asks_for_a_token(guarded, visitor, ids):
