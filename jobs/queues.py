@@ -13,7 +13,7 @@ from rq import Queue, Worker
 from rq.command import send_shutdown_command
 from rq.serializers import JSONSerializer
 from sqlalchemy import event
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, SessionTransaction
 
 from jobs import turns
 from portal.extensions import db, redis
@@ -88,6 +88,22 @@ class WorkerSeen:
     jobs: tuple[Job, ...]  # what it is doing
 
 
+class _Waiting(NamedTuple):
+    """A job that is sent with the commit, and the savepoint that it was asked for in."""
+
+    job: Job
+    on: str
+    first: bool
+    savepoint: SessionTransaction | None
+
+    def is_within(self, savepoint: SessionTransaction) -> bool:
+        """True where that savepoint's end is this one's, or of one that it was within."""
+        each = self.savepoint
+        while each is not None and each is not savepoint:
+            each = each.parent
+        return each is savepoint
+
+
 def service_queue(service_id: int) -> str:
     """The queue of an automation service."""
     return f"{SERVICE}{service_id}"
@@ -100,11 +116,11 @@ def enqueue(task: str, *ids: int, on: str = WORK, first: bool = False) -> None:
     A job lost on the way (Redis down, machine off) is found again by the scheduler, since what is due stands
     in PostgreSQL.
     """
-    session, what = db.session(), (Job(task, ids), on, first)
+    session, job = db.session(), Job(task, ids)
     if session.in_transaction():
-        session.info.setdefault(TO_SEND, []).append(what)
+        session.info.setdefault(TO_SEND, []).append(_Waiting(job, on, first, session.get_nested_transaction()))
     else:
-        _send(*what)
+        _send(job, on, first)
 
 
 def queue(name: str) -> Queue:
@@ -231,14 +247,20 @@ def _put(on: str, job: Job, first: bool = False) -> None:
 
 @event.listens_for(Session, "after_commit")
 def _send_waiting(session: Session) -> None:
-    to_send: list[tuple[Job, str, bool]] = session.info.pop(TO_SEND, [])
-    for job, on, first in to_send:
+    if session.in_nested_transaction():  # a savepoint is released, nothing is committed
+        return
+    to_send: list[_Waiting] = session.info.pop(TO_SEND, [])
+    for job, on, first, _savepoint in to_send:
         try:
             _send(job, on, first)
         except RedisError as error:  # committed already: the scheduler will find what is due
             log.warning("job_not_queued", task=job.task, error=type(error).__name__)
 
 
-@event.listens_for(Session, "after_rollback")
-def _forget_waiting(session: Session) -> None:
-    session.info.pop(TO_SEND, None)
+@event.listens_for(Session, "after_soft_rollback")
+def _forget_waiting(session: Session, ended: SessionTransaction) -> None:
+    if ended.nested:
+        waiting: list[_Waiting] = session.info.get(TO_SEND, [])
+        waiting[:] = [each for each in waiting if not each.is_within(ended)]
+    else:
+        session.info.pop(TO_SEND, None)
