@@ -12,8 +12,9 @@ from typing import Any
 
 import structlog
 from flask import Flask
+from redis.client import Pipeline
 from redis.exceptions import RedisError
-from rq import Worker
+from rq import Worker, worker_registration
 from rq.executions import Execution
 from rq.job import Job as RQJob
 from rq.queue import Queue
@@ -75,6 +76,13 @@ def _rehearse(task: Callable[..., None]) -> None:
 def _worker(app: Flask, name: str) -> Worker:
     class AppWorker(Worker):
         """Gives every job the app, and its owner's next job the place that it leaves."""
+
+        def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+            """Tell of itself, of all it is where Redis knows it no more: the machine slept, or Redis was away."""
+            super().heartbeat(timeout, pipeline)
+            if not self.connection.hexists(self.key, "queues"):
+                self.connection.hset(self.key, mapping=self.serialize())
+                worker_registration.register(self)
 
         def execute_job(self, job: RQJob, queue: Queue) -> None:
             try:

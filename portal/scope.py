@@ -7,10 +7,11 @@ shows nothing rather than a neighbour's data. They are set anew in each transact
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
 from sqlalchemy import Connection, event
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, SessionTransaction
 
 from portal.extensions import db
@@ -62,9 +63,14 @@ def _scoped(variable: ContextVar[int | None], value: int | None) -> Iterator[Non
     _apply_to_open_transaction()
     try:
         yield
-    finally:
+    except BaseException:
         variable.reset(token)
-        _apply_to_open_transaction()
+        # The transaction may be broken, with its connection or by an error; the next one begins with the scope anyway.
+        with suppress(SQLAlchemyError):
+            _apply_to_open_transaction()
+        raise
+    variable.reset(token)
+    _apply_to_open_transaction()
 
 
 def _apply_to_open_transaction() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from flask import Flask
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from portal import tables
 from portal.extensions import db
@@ -91,6 +92,23 @@ def test_a_scope_ends_with_its_block(app, first, second):
             assert db.session.scalar(seen)
         assert not db.session.scalar(seen)
     with app.app_context():
+        assert not db.session.scalar(sa.text("SELECT nullif(current_setting('app.tenant_id', true), '')"))
+
+
+def test_what_goes_wrong_within_a_scope_is_told_as_what_it_is(app, first, servers):
+    """The transaction is broken then, or the connection gone: the scope's end must not put its own error before it."""
+    with app.app_context():
+        with pytest.raises(IntegrityError), tenant(first.merchant.tenant_id):
+            db.session.execute(
+                sa.text("INSERT INTO credential (tenant_id) VALUES (:id)"), {"id": first.merchant.tenant_id}
+            )
+        db.session.rollback()
+        with pytest.raises(OperationalError), tenant(first.merchant.tenant_id):
+            process = db.session.scalar(sa.text("SELECT pg_backend_pid()"))
+            with psycopg.connect(servers.database, autocommit=True) as other:
+                other.execute("SELECT pg_terminate_backend(%s, 5000)", (process,))
+            db.session.execute(sa.text("SELECT 1"))
+        db.session.rollback()
         assert not db.session.scalar(sa.text("SELECT nullif(current_setting('app.tenant_id', true), '')"))
 
 
