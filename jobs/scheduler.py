@@ -19,7 +19,7 @@ import structlog
 from flask import Flask
 from redis.exceptions import RedisError
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from jobs.queues import WORK, Job, enqueue, keep_order, lost, service_queue
 from portal import locks, mail
@@ -48,7 +48,7 @@ CLOUD_TIDIED = "kontor:tidied"
 TIDIED_EVERY = 3600
 RUNS_TIDIED = "kontor:tidied:runs"
 MOST_FORGOTTEN = 200  # runs a tick; each may have five actions of a thousand messages
-# A run that nobody works on after this many beginnings has something that kills workers.
+# A run that got no further in this many beginnings has something that kills workers.
 MOST_ATTEMPTS = 5
 
 
@@ -103,7 +103,7 @@ def run(app: Flask, once: bool = False) -> None:
         with app.app_context():
             try:
                 more = tick()
-            except (DBAPIError, RedisError) as error:
+            except (SQLAlchemyError, RedisError) as error:
                 db.session.rollback()
                 log.warning("tick_failed", error=type(error).__name__)
         if once:
@@ -180,7 +180,7 @@ def _revive(kind: Kind) -> None:
         with tenant(tenant_id):
             run = db.session.get(kind.model, id, populate_existing=True)
             if run is not None and run.state in IN_FLIGHT:
-                if run.attempt >= MOST_ATTEMPTS:
+                if run.fruitless >= MOST_ATTEMPTS:
                     kind.give_up(run)
                 else:
                     kind.queue_anew(run)

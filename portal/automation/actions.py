@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from enum import Enum, auto
 
 import structlog
 from flask_babel import gettext as _
@@ -13,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from jobs.queues import enqueue
 from portal.automation.areas import Area, Outcome, Preset, Scope, Step
-from portal.automation.claims import begin
+from portal.automation.claims import begin, hand_on
 from portal.automation.models import (
     IN_FLIGHT,
     ActionMessage,
@@ -23,6 +26,7 @@ from portal.automation.models import (
     Schema,
     Severity,
     TaskAction,
+    TaskRun,
 )
 from portal.automation.registry import AREAS
 from portal.errors import Refused, Unavailable
@@ -41,6 +45,13 @@ MOST_MESSAGES = 1_000
 MOST_SHOWN = 100
 # Up to so many records are counted before the work begins.
 MOST_EXPECTED = 100_000
+
+
+class Left(Enum):
+    """Why a step was left before its last record."""
+
+    STOPPED = auto()  # by a person
+    LATE = auto()  # others have their turn
 
 
 class SchemaInUse(Refused):
@@ -116,7 +127,7 @@ def save_schema(name: str, area: Area, scope: Scope, steps: Sequence[Step], sche
 def fail_lost(run: ActionRun) -> None:
     """Give the run up: it was begun again and again, and its worker died each time."""
     text = sentence(
-        "The actions were begun %(times)s times and their worker died or failed each time.", times=run.attempt
+        "The actions were begun %(times)s times and their worker died or failed each time.", times=run.fruitless
     )
     _end(run, RunState.FAILED, text)
 
@@ -132,36 +143,51 @@ def messages_of(run: ActionRun) -> Sequence[ActionMessage]:
     return found
 
 
-def carry_out(run_id: int) -> None:
-    """Do the run from where it stands to its end, or leave it to the worker that is doing it already."""
+def carry_out(run_id: int, seconds: float = math.inf) -> bool:
+    """Do the run from where it stands to its end, or leave it to the worker that is doing it already.
+
+    True where something is left after `seconds`: then it has to be queued anew.
+    """
     with alone(Lock.ACTION_RUN, run_id) as ours:
         run = _begin(run_id) if ours else None
-        if run is None:
-            return
-        area = AREAS[run.area]
-        scope, steps = Scope.of_json(run.scope), [Step.of_json(step) for step in run.steps]
-        presets = [(area.preset(step.preset), step) for step in steps]
-        unknown = [step.preset for preset, step in presets if preset is None]
-        if unknown:
-            return _end(run, RunState.FAILED, sentence("There is no action “%(name)s” any more.", name=unknown[0]))
-        for preset, step in presets[run.step :]:
-            assert preset is not None
-            if not _do_step(run, area, preset, step, scope):
-                return _end(run, RunState.STOPPED)
-        return _end(run, RunState.DONE)
+        return run is not None and _carry_out(run, time.monotonic() + seconds)
 
 
-def _do_step(run: ActionRun, area: Area, preset: Preset, step: Step, scope: Scope) -> bool:
-    """Do one step with the records behind the last one that was done. False where somebody stopped it."""
+def _carry_out(run: ActionRun, until: float) -> bool:
+    area = AREAS[run.area]
+    scope, steps = Scope.of_json(run.scope), [Step.of_json(step) for step in run.steps]
+    presets = [(area.preset(step.preset), step) for step in steps]
+    unknown = [step.preset for preset, step in presets if preset is None]
+    if unknown:
+        _end(run, RunState.FAILED, sentence("There is no action “%(name)s” any more.", name=unknown[0]))
+        return False
+    for preset, step in presets[run.step :]:
+        assert preset is not None
+        left = _do_step(run, area, preset, step, scope, until)
+        if left == Left.LATE:
+            hand_on(run)
+            return True
+        if left == Left.STOPPED:
+            _end(run, RunState.STOPPED)
+            return False
+    _end(run, RunState.DONE)
+    return False
+
+
+def _do_step(run: ActionRun, area: Area, preset: Preset, step: Step, scope: Scope, until: float) -> Left | None:
+    """Do one step with the records behind the last one that was done, the first of them however late it is."""
+    began_at = run.done
     while ids := area.ids(scope, run.last_id, PORTION):
         for id in ids:
+            if run.stopping:
+                return Left.STOPPED
+            if run.done > began_at and time.monotonic() > until:
+                return Left.LATE
             outcome, called = _done(area, preset, step, id)
             _write_down(run, preset, id, called, outcome)
-            if run.stopping:
-                return False
     run.step, run.last_id = run.step + 1, 0
     db.session.commit()
-    return True
+    return None
 
 
 def _done(area: Area, preset: Preset, step: Step, id: int) -> tuple[Outcome, str]:
@@ -201,6 +227,9 @@ def _write_down(run: ActionRun, preset: Preset, id: int, called: str, outcome: O
         db.session.execute(
             insert(ActionResult).on_conflict_do_nothing(), [row | {"tenant_id": run.tenant_id} for row in made]
         )
+    if run.fruitless and run.task_run_id is not None:
+        db.session.execute(update(TaskRun).where(TaskRun.id == run.task_run_id).values(fruitless=0))
+    run.fruitless = 0
     run.last_id = id
     run.done += 1
     run.processed += outcome.processed

@@ -62,6 +62,7 @@ class Run(db.Model):
     cause: Mapped[str]  # schedule, person, event
     state: Mapped[RunState] = mapped_column(server_default=RunState.QUEUED.value)
     attempt: Mapped[int] = mapped_column(server_default=text("0"))
+    fruitless: Mapped[int] = mapped_column(server_default=text("0"))  # beginnings since it last got on
     worker: Mapped[str | None]
     expected: Mapped[int] = mapped_column(server_default=text("0"))
     orders: Mapped[int] = mapped_column(server_default=text("0"))
@@ -125,6 +126,7 @@ class ActionRun(db.Model):
     state: Mapped[RunState] = mapped_column(server_default=RunState.QUEUED.value)
     stopping: Mapped[bool] = mapped_column(server_default=text("false"))
     attempt: Mapped[int] = mapped_column(server_default=text("0"))
+    fruitless: Mapped[int] = mapped_column(server_default=text("0"))  # beginnings since it last got on
     worker: Mapped[str | None]
     step: Mapped[int] = mapped_column(server_default=text("0"))
     last_id: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
@@ -300,6 +302,7 @@ class TaskRun(db.Model):
     plan: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
     position: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
     attempt: Mapped[int] = mapped_column(server_default=text("0"))
+    fruitless: Mapped[int] = mapped_column(server_default=text("0"))  # beginnings since it last got on
     worker: Mapped[str | None]
     processed: Mapped[int] = mapped_column(server_default=text("0"))
     warnings: Mapped[int] = mapped_column(server_default=text("0"))

@@ -98,5 +98,5 @@ def fail(run: Run, problem: str) -> None:
 
 def fail_lost(run: Run) -> None:
     """Give the run up: it was begun again and again, and its worker died each time."""
-    gone = sentence("The run was begun %(times)s times and its worker died or failed each time.", times=run.attempt)
+    gone = sentence("The run was begun %(times)s times and its worker died or failed each time.", times=run.fruitless)
     fail(run, kept(gone))

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 from flask_babel import gettext as _
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import joinedload
@@ -28,6 +28,7 @@ from portal.automation.models import (
     ActionMessage,
     ActionRun,
     Condition,
+    Delivery,
     RunState,
     Service,
     Severity,
@@ -284,6 +285,7 @@ def carry_out(run_id: int) -> None:
                     run.warnings += came_to.warnings
                     run.errors += came_to.errors
             run.position += 1
+            run.fruitless = 0
             db.session.commit()
         _end(run)
 
@@ -291,9 +293,15 @@ def carry_out(run_id: int) -> None:
 def fail_lost(run: TaskRun) -> None:
     """Give the run up: it was begun again and again, and its worker died each time."""
     run.problem = kept(
-        sentence("The task was begun %(times)s times and its worker died or failed each time.", times=run.attempt)
+        sentence("The task was begun %(times)s times and its worker died or failed each time.", times=run.fruitless)
     )
     run.errors += 1
+    for child in (ActionRun, Delivery):  # what it left in the middle
+        db.session.execute(
+            update(child)
+            .where(child.task_run_id == run.id, child.state.in_(IN_FLIGHT))
+            .values(state=RunState.FAILED, problem=run.problem, ended_at=func.now())
+        )
     _end(run)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, replace
@@ -13,6 +15,7 @@ import msgspec
 import structlog
 
 from portal.automation import runs
+from portal.automation.claims import hand_on
 from portal.automation.models import Run
 from portal.credentials.cloud import Cloud
 from portal.documents import intake
@@ -42,24 +45,31 @@ class Fetched:
     request_id: str
 
 
-def carry_out(run_id: int) -> None:
-    """Do the run, or leave it to the worker that is doing it already. What is expected to fail is kept in the run."""
+def carry_out(run_id: int, seconds: float = math.inf) -> bool:
+    """Do the run, or leave it to the worker that is doing it already. What is expected to fail is kept in the run.
+
+    True where something is left after `seconds`: then it has to be queued anew.
+    """
     with runs.claimed(run_id) as run:
         if run is None:
-            return
+            return False
         try:
-            fetch_orders(run)
+            if fetch_orders(run, until=time.monotonic() + seconds):
+                return False
+            hand_on(run)
+            return True
         except (Refused, Unavailable) as problem:
             db.session.rollback()
             runs.fail(run, kept(problem))
             db.session.commit()
+            return False
 
 
-def fetch_orders(run: Run, page_orders: int = PAGE_ORDERS) -> None:
+def fetch_orders(run: Run, page_orders: int = PAGE_ORDERS, until: float = math.inf) -> bool:
     """Take everything that waits for the run's platform; commits by the page and ends the run.
 
     A crash between a page's commit and its acknowledgement brings the page again, and the
-    repeat changes nothing.
+    repeat changes nothing. False where it was left, after a page, since it is later than `until`.
     """
     platform = db.session.get_one(Platform, run.platform_id)
     if platform.reference is None:
@@ -68,26 +78,31 @@ def fetch_orders(run: Run, page_orders: int = PAGE_ORDERS) -> None:
         raise Refused(sentence("Fill in the platform's document creation first: it says what orders become."))
     cloud, reference = Cloud.of(platform.credential), platform.reference
     source = intake.source_of(platform, run_id=run.id, attempt=run.attempt, worker=run.worker or "")
-    run.expected = cloud.platform(reference)["waiting"]
+    run.expected = run.orders + cloud.platform(reference)["waiting"]
     db.session.commit()
     while True:
-        _take_all(cloud, reference, source, page_orders)
+        if not _take_all(cloud, reference, source, page_orders, until):
+            return False
         platform.last_fetch_at = datetime.now(UTC)
         if runs.end(run):
             db.session.commit()
-            return
+            return True
         db.session.commit()
 
 
-def _take_all(cloud: Cloud, reference: str, source: Source, page_orders: int) -> None:
-    """One sweep over the inbox. The next page travels, and the last is acknowledged, while this one is written."""
+def _take_all(cloud: Cloud, reference: str, source: Source, page_orders: int, until: float) -> bool:
+    """One sweep over the inbox. The next page travels, and the last is acknowledged, while this one is written.
+
+    False where it was left before the last page, since it is late.
+    """
     with ThreadPoolExecutor(1, "cloud") as pool:
         fetch = partial(_fetched, cloud, reference, source.settings, page_orders)
         coming = _submit(pool, fetch, None)
         acknowledging: Future[Any] | None = None
         while True:
             page: Fetched = coming.result()
-            if page.next is not None:
+            late = page.next is not None and time.monotonic() > until
+            if page.next is not None and not late:
                 coming = _submit(pool, fetch, page.next)
             if page.planned.arrivals:
                 source = replace(source, request_id=page.request_id)
@@ -97,10 +112,11 @@ def _take_all(cloud: Cloud, reference: str, source: Source, page_orders: int) ->
                     acknowledging.result()
                 versions = [(arrival.order.id, arrival.order.version) for arrival in page.planned.arrivals]
                 acknowledging = _submit(pool, cloud.acknowledge, reference, versions)
-            if page.next is None:
+            if page.next is None or late:
                 break
         if acknowledging is not None:
             acknowledging.result()
+    return not late
 
 
 def _submit(pool: ThreadPoolExecutor, call: Any, *arguments: Any) -> Future[Any]:

@@ -597,7 +597,7 @@ class Page:
         """Add the page to the run's counts, in the same transaction."""
         self._run(
             "UPDATE run SET orders = orders + %s, created = created + %s, changed = changed + %s, held = held + %s, "
-            "repeated = repeated + %s WHERE id = %s AND attempt = %s",
+            "repeated = repeated + %s, fruitless = 0 WHERE id = %s AND attempt = %s",
             (tally.orders, tally.created, tally.changed, tally.held, tally.repeated, run_id, attempt),
         )
 

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from jobs.actions import run_actions
+from jobs.queues import WORK, Job, clear, waiting
 from portal.automation import actions
 from portal.automation.areas import Scope, ScopeKind, Step
 from portal.automation.models import ActionMessage, ActionRun, RunState, Schema
@@ -158,6 +159,31 @@ class TestRunning:
         desk.do(ASSISTANT, presets=["refresh"], **PLATFORMS)
         page = desk.do(f"/actions/{runs(desk)[0].id}/stop")
         assert "Stops after the record in hand." in page.words
+
+    def test_stopped_before_it_began_it_does_nothing(self, desk):
+        desk.platform()
+        desk.do(ASSISTANT, presets=["refresh"], **PLATFORMS)
+        id = runs(desk)[0].id
+        desk.do(f"/actions/{id}/stop")
+        with desk.app.app_context():
+            run_actions(desk.merchant.tenant_id, id)
+        assert [(run.state, run.done) for run in runs(desk)] == [(RunState.STOPPED, 0)]
+
+    def test_after_a_while_others_have_their_turn_and_then_it_goes_on(self, desk, monkeypatch):
+        monkeypatch.setattr("jobs.actions.SLICE_SECONDS", 0)
+        for number in range(3):
+            desk.platform(f"Shop {number}", None)
+        desk.do(ASSISTANT, presets=["retry_held", "refresh"], **PLATFORMS)
+        id, seen = runs(desk)[0].id, []
+        job = Job("jobs.actions.run_actions", (desk.merchant.tenant_id, id))
+        while runs(desk)[0].state != RunState.DONE:
+            with desk.app.app_context():
+                assert job in waiting(WORK)
+                clear(WORK)
+                run_actions(desk.merchant.tenant_id, id)
+            seen.append((runs(desk)[0].state, runs(desk)[0].done))
+        assert seen == [*((RunState.QUEUED, done) for done in (1, 2, 4, 5)), (RunState.DONE, 6)]
+        assert (runs(desk)[0].attempt, runs(desk)[0].fruitless) == (1, 0)
 
     @pytest.mark.parametrize("kind", [kind for kind in Lock if kind != Lock.ACTION_RUN], ids=lambda kind: kind.name)
     def test_what_else_is_locked_under_the_same_id_is_another_thing(self, desk, kind):

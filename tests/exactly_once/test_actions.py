@@ -17,6 +17,7 @@ from portal.shipments.models import MessageState, Shipment
 from tests.exactly_once import children
 from tests.exactly_once.children import COMMIT
 from tests.exactly_once.shop import Shop
+from tests.patience import wait_until
 
 TASK = "run_actions"
 ORDERS = 5
@@ -159,10 +160,26 @@ def test_killed_again_and_again_it_is_given_up(stocked: Shop) -> None:
     assert run.state == RunState.FAILED and str(MOST_ATTEMPTS) in say(run.problem)
 
 
+def test_one_that_gets_on_is_not_given_up_for_its_restarts(stocked: Shop) -> None:
+    steps = MOST_ATTEMPTS + 2
+    id = start(stocked, *[Step("refresh")] * steps)
+    for restart in range(steps):
+        # It begins and counts, or goes on where it was; then each record and each step is committed.
+        assert stocked.work(children.Step(TASK, "after", COMMIT, 3 + (restart == 0)))
+        assert ended(stocked, id).fruitless == 0
+    stocked.settle(lambda: ended(stocked, id).state == RunState.DONE)
+    run = ended(stocked, id)
+    assert (run.done, run.attempt) == (steps, steps + 1)
+
+
 def test_a_person_stops_it_after_the_record_in_hand(stocked: Shop) -> None:
     id = start(stocked, Step("refresh"), Step("refresh"))
+    stocked.tick()
+    worker = children.start_worker(children.Step(TASK, "before", COMMIT, 3, then="wait"))
+    wait_until(lambda: children.is_waiting(stocked.app))
     with stocked.inside():
         actions.stop(db.session.get_one(ActionRun, id))
         db.session.commit()
-    stocked.settle(lambda: ended(stocked, id).state == RunState.STOPPED)
-    assert ended(stocked, id).done == 1
+    children.let_go_on(stocked.app)
+    assert not children.end_worker(worker)
+    assert (ended(stocked, id).state, ended(stocked, id).done) == (RunState.STOPPED, 1)

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, func, select, text
 
 from jobs import scheduler
 from jobs.queues import Job, clear, queue, service_queue, waiting
+from jobs.scheduler import MOST_ATTEMPTS
 from jobs.tasks import run_task
 from portal import locks
 from portal.automation import tasks
@@ -25,6 +26,7 @@ from portal.automation.triggers import Trigger, TriggerKind
 from portal.documents.models import HeldOrder
 from portal.extensions import db, redis
 from portal.locks import Lock
+from portal.sentences import say
 from tests.conftest import MakeTenant
 from tests.desk import Desk
 from tests.documents.builders import an_order
@@ -155,6 +157,21 @@ def test_a_worker_killed_at_each_step_is_gone_on_with(timetable: Timetable) -> N
         assert timetable.tries() - tries - ACTIONS in (0, 1), count
     assert count > ACTIONS * 4
     assert len(timetable.runs()) == count, "one for each time it was due"
+
+
+def test_what_a_run_was_doing_when_it_is_given_up_has_failed_too(timetable: Timetable) -> None:
+    timetable.make_due()
+    timetable.tick()
+    run = timetable.last()
+    for _ in range(MOST_ATTEMPTS):  # begun, and its first action with it
+        assert run_job(children.Step("run_task", "after", COMMIT, 2), run.tenant_id, run.id)
+        timetable.pass_time()
+    timetable.tick()
+    run = timetable.last()
+    assert run.state == RunState.FAILED and str(MOST_ATTEMPTS) in say(run.problem)
+    with timetable.desk.inside():
+        (child,) = db.session.scalars(select(ActionRun).where(ActionRun.task_run_id == run.id)).all()
+        assert (child.state, child.problem) == (RunState.FAILED, run.problem) and child.ended_at
 
 
 def test_two_schedulers_and_four_workers_at_once_run_a_task_once(timetable: Timetable) -> None:

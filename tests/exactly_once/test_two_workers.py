@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+import pytest
 from flask import Flask
 from sqlalchemy import Engine, select, text
 
-from jobs.queues import WORK, clear, queue, waiting
+from jobs.fetch import fetch_orders
+from jobs.queues import WORK, Job, clear, queue, waiting
+from portal.automation.models import RunState
+from portal.documents import fetch
 from portal.documents.models import Document
 from portal.extensions import db
 from portal.locks import Lock
@@ -43,6 +48,35 @@ def test_a_person_the_scheduler_and_an_event_ask_at_once(shop: Shop) -> None:
     _work_side_by_side(PAGE)
     shop.settle(page_orders=PAGE)
     _check(shop, 60)
+
+
+def test_a_fetch_of_many_pages_lets_others_have_their_turn(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a while it goes on behind what has come to the queue meanwhile, as the same attempt."""
+    monkeypatch.setattr("jobs.fetch.SLICE_SECONDS", 0)
+    monkeypatch.setattr(fetch, "fetch_orders", partial(fetch.fetch_orders, page_orders=PAGE))
+    shop.settle()
+    shop.place(count=PAGE * 3)
+    _let_wait(shop, PAGE * 3)
+    shop.fetch()
+    seen = []
+    while not seen or seen[-1][0] == RunState.QUEUED:
+        with shop.inside():
+            run = shop.runs()[-1]
+            assert Job("jobs.fetch.fetch_orders", (run.tenant_id, run.id)) in waiting(WORK)
+        with shop.app.app_context():
+            clear(WORK)
+            fetch_orders(run.tenant_id, run.id)
+        with shop.inside():
+            run = shop.runs()[-1]
+            seen.append((run.state, run.orders, run.expected, run.attempt))
+    assert seen == [
+        (RunState.QUEUED, PAGE, PAGE * 3, 1),
+        (RunState.QUEUED, PAGE * 2, PAGE * 3, 1),
+        (RunState.QUEUED, PAGE * 3, PAGE * 3, 1),  # the last page was full: there may be another
+        (RunState.DONE, PAGE * 3, PAGE * 3, 1),
+    ]
+    shop.settle()
+    _check(shop, PAGE * 3)
 
 
 def test_a_fetch_that_was_given_up_for_dead_goes_on(shop: Shop) -> None:
