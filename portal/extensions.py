@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Any
 
 from flask_babel import Babel, Domain, get_locale
@@ -79,7 +80,21 @@ csrf = CSRFProtect()
 login = LoginManager()
 babel = QuickBabel()
 htmx = Htmx()
-limiter = Limiter(get_remote_address)
+
+
+def network_of_caller() -> str:
+    """Whose attempts are counted together: an IPv4 address, or the network that one customer has of IPv6 (a /64)."""
+    told = get_remote_address()
+    try:
+        address = ip_address(told.partition("%")[0])
+    except ValueError:  # a proxy's word for it
+        return told
+    if isinstance(address, IPv4Address):
+        return str(address)
+    return str(address.ipv4_mapped or ip_network((address, 64), strict=False))
+
+
+limiter = Limiter(network_of_caller)
 
 
 class RedisConnection:

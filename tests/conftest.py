@@ -270,7 +270,7 @@ def client_of(app: Flask) -> Callable[[Merchant], FlaskClient]:
     def sign_in(merchant: Merchant) -> FlaskClient:
         client = app.test_client()
         with client.session_transaction() as cookie:
-            cookie["_user_id"] = f"{merchant.tenant_id}:{merchant.user_id}:0"
+            cookie["_user_id"], cookie["id"] = f"{merchant.tenant_id}:{merchant.user_id}:0", "of the tests"
             cookie["_fresh"] = True
         return client
 

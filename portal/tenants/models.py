@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from flask_login import UserMixin
 from sqlalchemy import ForeignKey, Index, func, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.addresses.matching import MatchRule
@@ -38,7 +39,8 @@ class Tenant(db.Model):
 class User(db.Model, UserMixin):
     """A person who signs in. The session names tenant and user, so both are loaded under the row policy.
 
-    And how often a password was set: a session from before the last time is over.
+    And how often a password was set: a session from before the last time is over. `ended_sessions` are those signed
+    out that a copy of their cookie would still name, and until when (seconds since 1970).
     """
 
     __tablename__ = "app_user"  # "user" is a reserved word in SQL
@@ -49,6 +51,7 @@ class User(db.Model, UserMixin):
     name: Mapped[str]
     password_hash: Mapped[str | None]
     passwords_set: Mapped[int] = mapped_column(server_default=text("0"))
+    ended_sessions: Mapped[dict[str, float]] = mapped_column(JSONB, server_default="{}")
     role: Mapped[Role] = mapped_column(server_default=Role.CLERK.value)
     language: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

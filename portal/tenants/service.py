@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -156,6 +157,15 @@ def authenticate(email: str, password: str) -> User | None:
 def lock(user: User) -> None:
     """Read the user anew, locked: whoever sets a password at the same moment comes after us, or came before."""
     db.session.refresh(user, with_for_update={"of": User})
+
+
+def end_session(user: User, session: str, seconds: float) -> None:
+    """Let nobody in by this session of the user's any more, whose last cookie is good for so long."""
+    lock(user)
+    now = time.time()
+    ended = {id: until for id, until in user.ended_sessions.items() if until > now}
+    user.ended_sessions = ended | {session: now + seconds}
+    db.session.flush()
 
 
 def set_password(user: User, password: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
-from flask import Flask, Response, g, redirect, url_for
+from flask import Flask, Response, current_app, g, redirect, url_for
 from flask import session as cookie
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale, get_timezone, get_translations, refresh
@@ -18,10 +19,12 @@ from sqlalchemy.orm import joinedload
 
 from portal.extensions import db
 from portal.scope import tenant
+from portal.tenants import service
 from portal.tenants.models import Tenant, User
 
 LANGUAGES = {"en": "English", "de": "Deutsch"}
 FORGOTTEN_SECONDS = 3600
+ID = "id"  # of the session, in its cookie
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ def begin(user: User, by_link: bool = False) -> None:
     end()
     if language in LANGUAGES:
         cookie["language"] = language
+    cookie[ID] = secrets.token_urlsafe(16)
     cookie.permanent = True  # ends after PERMANENT_SESSION_LIFETIME, not with the last window
     if by_link:
         cookie["forgotten_until"] = time.time() + FORGOTTEN_SECONDS
@@ -65,7 +69,10 @@ def knows_password() -> bool:
 
 
 def end() -> None:
-    """Sign out: whatever the session held is gone."""
+    """Sign out: whatever the session held is gone, and a copy of its cookie opens nothing."""
+    if current_user.is_authenticated:
+        seconds = current_app.permanent_session_lifetime.total_seconds()
+        service.end_session(current_user._get_current_object(), cookie[ID], seconds)
     logout_user()
     cookie.clear()
     scope = g.pop("scope", None)
@@ -127,7 +134,9 @@ def _close_scope(error: BaseException | None) -> None:
 def _load_user(identity: str) -> User | None:
     _, user_id, *_ = [*identity.split(":"), ""]
     user = db.session.get(User, int(user_id), options=[joinedload(User.tenant)]) if user_id.isdigit() else None
-    return user if user is not None and user.get_id() == identity else None
+    if user is None or user.get_id() != identity or cookie.get(ID) in {None, *user.ended_sessions}:
+        return None
+    return user
 
 
 def _ask_to_sign_in() -> ResponseReturnValue:

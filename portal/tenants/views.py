@@ -18,7 +18,7 @@ from portal.tenants import administration, service, session
 from portal.tenants.blueprint import bp
 from portal.tenants.forms import ConfirmForm, FirstRunForm, PasswordForm, SignInForm
 from portal.tenants.passwords import password_fits
-from portal.typed import local_path
+from portal.typed import local_path, one_line
 
 # Counted are refused attempts, by address and by e-mail address: a whole office behind one address
 # may sign in at eight, and somebody who guesses gets 120 tries an hour.
@@ -32,7 +32,8 @@ def _refused(response: Response) -> bool:
 
 
 def _typed_email() -> str:
-    return "email:" + request.form.get("email", "").strip().casefold()[:254]
+    """Whom it is tried for, as the form reads it."""
+    return "email:" + (one_line(request.form.get("email")) or "").casefold()[:254]
 
 
 def _throttled(limit: RequestLimit) -> Response:

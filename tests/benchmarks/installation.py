@@ -158,7 +158,7 @@ class Installation:
         """A browser in which the merchant's user is signed in."""
         client = self.app.test_client()
         with client.session_transaction() as cookie:
-            cookie["_user_id"] = f"{merchant.tenant_id}:{merchant.user_id}:0"
+            cookie["_user_id"], cookie["id"] = f"{merchant.tenant_id}:{merchant.user_id}:0", "of the tests"
             cookie["_fresh"] = True
         return client
 

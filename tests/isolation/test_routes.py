@@ -398,7 +398,7 @@ def test_the_machine_is_shown_to_operators_only(app, browser):
 def test_a_session_that_names_a_user_of_another_tenant_signs_nobody_in(app, first, second):
     client = app.test_client()
     with client.session_transaction() as cookie:
-        cookie["_user_id"] = f"{first.merchant.tenant_id}:{second.merchant.user_id}:0"
+        cookie["_user_id"], cookie["id"] = f"{first.merchant.tenant_id}:{second.merchant.user_id}:0", "of the tests"
     assert client.get("/documents/").headers["Location"].startswith("/sign-in")
 
 

@@ -34,7 +34,7 @@ def hire(app, as_tenant, merchant):
             id = user.id
         client = app.test_client()
         with client.session_transaction() as session:
-            session["_user_id"] = f"{merchant.tenant_id}:{id}:0"
+            session["_user_id"], session["id"] = f"{merchant.tenant_id}:{id}:0", "of the tests"
         return id, client
 
     return make

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response, request
-from flask_limiter.util import get_remote_address
 
 from portal.cloud import tokens
 from portal.cloud.api import shapes
 from portal.cloud.api.describing import Operation
-from portal.extensions import limiter
+from portal.extensions import limiter, network_of_caller
 
 bp = Blueprint("cloud_oauth", __name__)
 
@@ -39,7 +38,7 @@ def client_and_address() -> str:
     """Whose attempts are counted together."""
     basic = request.authorization
     client_id = (basic.username if basic and basic.type == "basic" else None) or request.form.get("client_id", "")
-    return f"{get_remote_address()} {client_id[:100]}"
+    return f"{network_of_caller()} {client_id[:100]}"
 
 
 @bp.post(PATH)
