@@ -10,7 +10,7 @@ import click
 from flask import current_app
 
 from portal.config import NO_DATABASE, sqlalchemy_url
-from portal.embedded import recall, running
+from portal.embedded import STILL_STARTING, recall, running
 from portal.errors import Refused
 from portal.up import KEYS_FILE, RUNNING_FILE, complete, traits
 
@@ -28,9 +28,7 @@ def join() -> None:
     except Refused as refused:
         raise click.ClickException(str(refused)) from refused
     if not theirs:
-        raise click.ClickException(
-            f"The Kontor on {data} is still starting, or is of an older version. Try again in a moment, or restart it."
-        )
+        raise click.ClickException(STILL_STARTING.format(data=data))
     environment = complete(os.environ, urls, keys, data, 0, demo=False)
     environment["KONTOR_URL"] = os.environ.get("KONTOR_URL") or theirs["url"]
     if traits({"KONTOR_KEYS": "", **environment})["keys"] != theirs["keys"]:

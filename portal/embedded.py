@@ -143,6 +143,12 @@ class Embedded:
         self.servers = {}
 
 
+# Said where what a running one writes down is not there yet.
+STILL_STARTING = (
+    "The Kontor on {data} is still starting, or is of an older version. Try again in a moment, or restart it."
+)
+
+
 def running(data: Path) -> Urls:
     """Where the servers of a folder answer that another process has started. Raises Refused where none has."""
     data = data.absolute()
@@ -151,6 +157,8 @@ def running(data: Path) -> Urls:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         known = recall(data / "servers.json")
+        if not {"postgres_port", "valkey_port", "valkey"} <= known.keys():
+            raise Refused(STILL_STARTING.format(data=data)) from None
         postgres, valkey = _servers(data, known, durable=True)
         postgres.port, valkey.port = int(known["postgres_port"]), int(known["valkey_port"])
         return Urls(postgres.url("kontor_app"), postgres.url("kontor_owner"), valkey.url)

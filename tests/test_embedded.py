@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import importlib.util
 import os
 import platform
@@ -20,7 +21,7 @@ import psycopg
 import pytest
 from redis import Redis
 
-from portal import binaries, processes
+from portal import binaries, embedded, processes
 from portal.embedded import Embedded, Urls
 from portal.errors import Refused, Unavailable
 from portal.servers import Postgres, Valkey
@@ -258,6 +259,13 @@ def test_the_app_role_reads_and_writes_what_the_owner_makes(running):
         connection.execute("UPDATE shared SET word = shout(word)")
         assert connection.execute("SELECT word FROM shared").fetchone() == ("GRÖßE",)
         connection.execute("DELETE FROM shared")
+
+
+def test_what_has_only_just_begun_to_start_is_said_to(tmp_path):
+    with (tmp_path / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(Refused, match="still starting"):
+            embedded.running(tmp_path)
 
 
 def test_nobody_enters_without_a_password(running):

@@ -20,6 +20,7 @@ from portal.automation.models import Service, Task, TaskRun
 from portal.errors import Refused
 from portal.extensions import db, redis
 from portal.scope import current_tenant_id
+from portal.tenants.models import Tenant
 
 # A worker tells of itself every ten seconds at work and every three quarters of a minute at rest.
 NOT_SEEN_AFTER = timedelta(minutes=3)
@@ -27,12 +28,20 @@ WATCHED = "kontor:services_watched"
 WATCH_EVERY = 10  # seconds
 UNWATCHED_AFTER = 60  # seconds without anybody looking: the machine was off, or no scheduler ran
 MOST_WORKERS = 8
+# Of all services of a tenant. Each is a process, with connections to the database, on every machine of workers.
+MOST_WORKERS_IN_ALL = 16
 
 
 class NameTaken(Refused):
     """Another service of the tenant bears this name."""
 
     field = "name"
+
+
+class TooMany(Refused):
+    """The tenant's services have as many workers as he may have."""
+
+    field = "workers"
 
 
 class InUse(Refused):
@@ -82,7 +91,19 @@ def first() -> Service:
 
 
 def save(service: Service, name: str, count: int) -> None:
-    """Keep a service, new or changed, with so many workers. Raises NameTaken; nothing is written then."""
+    """Keep a service, new or changed, with so many workers. Raises TooMany and NameTaken; nothing is written then."""
+    if count > (service.workers or 0):
+        db.session.get_one(Tenant, current_tenant_id(), with_for_update=True)  # or two at once would be one too many
+        others = select(func.coalesce(func.sum(Service.workers), 0)).where(Service.id != (service.id or 0))
+        left = MOST_WORKERS_IN_ALL - int(db.session.scalar(others))
+        if count > left:
+            raise TooMany(
+                _(
+                    "All services together may have %(most)s workers: this one %(left)s at most.",
+                    most=MOST_WORKERS_IN_ALL,
+                    left=max(left, 0),
+                )
+            )
     try:
         with db.session.begin_nested():
             service.tenant_id = current_tenant_id()

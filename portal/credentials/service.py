@@ -29,6 +29,12 @@ class NameTaken(Refused):
     field = "name"
 
 
+class SecretNeeded(Refused):
+    """The kept secret was given for another address or client."""
+
+    field = "client_secret"
+
+
 class InUse(Refused):
     """Platforms still use the credential."""
 
@@ -52,18 +58,24 @@ def create_credential(
 
 
 def update_credential(credential: Credential, name: str, address: str, client_id: str, client_secret: str) -> None:
-    """Change a credential; an empty secret leaves the kept one. Raises NameTaken; nothing is changed then.
+    """Change a credential; an empty secret leaves the kept one, which goes to no other address or client.
 
-    What was tested is another thing now, so the last result goes.
+    Raises SecretNeeded and NameTaken; nothing is changed then. What was tested is another thing now, so the last
+    result goes, and so does the secret of the events of a cloud that is left.
     """
-    same = (credential.address, credential.client_id) == (address, client_id) and not client_secret
+    moved = (credential.address, credential.client_id) != (address, client_id)
+    if moved and not client_secret:
+        raise SecretNeeded(
+            _("Enter the secret too: the kept one goes only to the address and the client it was entered for.")
+        )
     try:
         with db.session.begin_nested():
             credential.name, credential.address, credential.client_id = name, address, client_id
             if client_secret:
                 credential.client_secret = secrets.seal(client_secret, credential.secret_place)
-            if not same:
                 credential.tested_at = credential.test_problem = None
+            if moved:
+                credential.webhook_secret = None
     except IntegrityError as error:
         raise _name_taken(name) from error
 

@@ -106,8 +106,8 @@ def update(id: int) -> ResponseReturnValue:
                 form.client_id.data,
                 form.client_secret.data,
             )
-        except service.NameTaken as taken:
-            form.say(taken)
+        except (service.NameTaken, service.SecretNeeded) as refused:
+            form.say(refused)
         else:
             flash(_("The credential is saved."))
             return redirect(url_for("credentials.edit", id=id))

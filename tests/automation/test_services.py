@@ -95,6 +95,20 @@ def test_what_makes_no_sense_is_said_at_its_field(desk, typed, field):
         assert not services.all_of_tenant()
 
 
+def test_all_services_together_have_so_many_workers(desk, service):
+    def refused(path, workers):
+        return desk.send(f"/services/{path}", 422, name="More", workers=str(workers)).error_of("workers")
+
+    desk.do("/services/", name="Two", workers="8")
+    assert "may have 16 workers: this one 6 at most" in refused("", 8)
+    desk.do("/services/", name="Three", workers="6")
+    assert "this one 0 at most" in refused("", 1)
+    assert "this one 2 at most" in refused(f"{service.id}/edit", 3)
+    desk.do(f"/services/{service.id}/edit", name="Renamed", workers="2")
+    with desk.inside():
+        assert {one.name: one.workers for one in services.all_of_tenant()} == {"Renamed": 2, "Two": 8, "Three": 6}
+
+
 def test_a_name_belongs_to_one_service(desk, service):
     assert "called “AUTOMATION” already" in desk.send("/services/", 422, name="AUTOMATION", workers="1").words
 

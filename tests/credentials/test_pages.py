@@ -204,6 +204,23 @@ def test_a_failure_shows_in_the_list_and_goes_when_it_works_again(browser, teste
     assert "Accepted" in read(browser.get("/credentials/").text).rows[0][4]
 
 
+@pytest.mark.parametrize("changed", [{"address": "https://elsewhere.example.com"}, {"client_id": "kontor-another"}])
+def test_the_kept_secret_goes_nowhere_else(browser, own, tested, merchant, live_server, changed, as_tenant):
+    tested()
+    data = {"kind": "cloud", "name": "Cloud", "address": live_server + "/cloud", "client_id": merchant.client_id}
+    answer = browser.post(own, data=data | {"client_secret": ""} | changed)
+    assert answer.status_code == 422
+    page = read(answer.text)
+    assert "Enter the secret too" in page.error_of("client_secret")
+    assert all(page.fields[name] == value for name, value in changed.items())
+    with as_tenant(merchant):
+        kept = db.session.get_one(Credential, merchant.credential_id)
+        assert kept.address == live_server + "/cloud" and kept.webhook_secret
+    browser.post(own, data=data | {"client_secret": "another"} | changed)
+    with as_tenant(merchant):
+        assert db.session.get_one(Credential, merchant.credential_id).webhook_secret is None
+
+
 def test_a_new_name_alone_keeps_the_result(browser, own, tested, merchant, live_server):
     tested()
     data = {"kind": "cloud", "name": "Neu", "address": live_server + "/cloud", "client_id": merchant.client_id}
