@@ -250,6 +250,8 @@ def test_no_page_keeps_anybody_out(
     problems = []
     for name, path in PAGES.items():
         problems += look_at(page, installation.url + path.format(**ids), name, pictures)
+    page.context.clear_cookies()  # the session that ends is no other test's
+    walking.sign_in(page, installation.url)
     page.get_by_role("button", name="Olga Owner").click()
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/sign-in")

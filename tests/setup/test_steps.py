@@ -146,6 +146,7 @@ class TestStates:
         desk.credential_tested()
         assert states(desk.open("/"))[:2] == [DONE, TODO]
         form = {"kind": "cloud", "name": "Cloud", "address": "http://127.0.0.1:9/cloud", "client_id": "another"}
+        form["client_secret"] = "another"
         desk.do(f"/credentials/{desk.merchant.credential_id}", **form)
         assert states(desk.open("/"))[:2] == [TODO, LATER]
 
