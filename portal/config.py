@@ -29,6 +29,8 @@ def settings(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         "CLOUD_URL": environ.get("KONTOR_CLOUD_URL", public_url + "/cloud").rstrip("/"),
         # Besides the internet and this installation itself, where calls may go that its tenants name the address of.
         "PRIVATE_NETWORKS": networks(environ.get("KONTOR_PRIVATE_NETWORKS", "")),
+        # A file of those whose certificates are trusted, of addresses that tenants name: as OpenSSL reads it.
+        "CERTIFICATES": environ.get("SSL_CERT_FILE", ""),
         "SQLALCHEMY_DATABASE_URI": sqlalchemy_url(environ.get("DATABASE_URL", NO_DATABASE)),
         "SQLALCHEMY_ENGINE_OPTIONS": {
             "pool_pre_ping": True,

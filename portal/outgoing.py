@@ -142,6 +142,7 @@ def equip(new: requests.Session, adapter: GuardedAdapter) -> requests.Session:
     """Make a session safe to send to an address that a person typed: all its calls go by the adapter."""
     new.mount("https://", adapter)
     new.mount("http://", adapter)
+    new.verify = current_app.config["CERTIFICATES"] or True
     new.trust_env = False  # no password from a .netrc, no proxy, and no look at the environment on each call
     new.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     new.headers["User-Agent"] = "Kontor"

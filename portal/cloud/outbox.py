@@ -269,14 +269,11 @@ def _look_later(message: StatusMessage, platform: CloudPlatform, problem: str | 
         )
         _fail(message, platform, kept(elsewhere))
         return
-    message.next_try_at = None
-    message.problem = kept(
-        sentence(
-            "The marketplace accepted the shipment, but has not shown it for 24 hours. "
-            "Check it in the marketplace's pages."
-        )
+    # A person may send it again: before that is said a second time it is looked for once more.
+    never_shown = sentence(
+        "The marketplace accepted the shipment, but has not shown it for 24 hours. Check it in the marketplace's pages."
     )
-    emit(STATUS_MESSAGE_CHANGED, platform, message.key)
+    _fail(message, platform, kept(never_shown))
 
 
 def _wait(message: StatusMessage, seconds: float, problem: str | None) -> None:

@@ -22,7 +22,7 @@ from sqlalchemy.exc import DataError, IntegrityError, InternalError, NotSupporte
 from portal.documents import writing
 from portal.documents.arrivals import Arrival, Source, Tally
 from portal.documents.customers import Customers
-from portal.documents.models import HeldOrder
+from portal.documents.models import Document, HeldOrder
 from portal.documents.plan import Draft, Held, NotWanted, Settings, plan
 from portal.documents.revision import Revision, revise
 from portal.documents.settings import settings_of
@@ -134,7 +134,10 @@ def write_page(source: Source, planned: Planned, collections: Sequence[Collectio
                 revisions.append(revision)
                 told += [outcome] if isinstance(outcome, Draft) else []
         elif isinstance(outcome, Draft):
-            fresh.append(outcome)
+            if outcome.unaddressed is None:
+                fresh.append(outcome)
+            else:
+                held.append(outcome.unaddressed)
 
     customers = page.customers([draft for draft in fresh if draft.address_id is None], source.match_rule)
     fresh, without_number = _numbered(fresh, customers, ranges)
@@ -191,18 +194,38 @@ class Retried:
 
 
 def retry_held(held: HeldOrder, source: Source) -> Retried:
-    """Plan and write a held order again, with the settings of now: those of `source`, its platform's."""
-    id, order_id, payload = held.id, held.order_id, bytes(held.payload)
+    """Plan and write a held order again, with the settings of now: those of `source`, its platform's.
+
+    What it holds is read once nobody else can write: a fetch may just have brought a newer version, and with a
+    cancellation there is nothing left to be tried.
+    """
+    id, order_id = held.id, held.order_id
+    page = writing.Page(current_tenant_id(), source.platform_id)
+    page.lock_ranges(source.address_status_id, source.guest_status_id, set())
+    still = select(HeldOrder).where(HeldOrder.id == id).with_for_update()
+    found: HeldOrder | None = db.session.scalar(still, execution_options={"populate_existing": True})
+    if found is None:
+        db.session.expire_all()
+        return Retried(_document_of(order_id, source))
+    held, payload = found, bytes(found.payload)
     collections = [msgspec.convert(held.collection, Collection)] if held.collection else []
     arrival = Arrival(_decoded(held), payload, collections[0].id if collections else 0)
     tally = write_page(source, plan_page([arrival], source.settings), collections)
-    # By the database, or of two who try at once one would not count; and last, as all who write lock the number
-    # ranges before they touch what is held. Whoever came second may find that it is held no more.
+    # By the database: written anew, the row knows nothing of what is in memory here.
     tried = update(HeldOrder).where(HeldOrder.id == id).values(retries=HeldOrder.retries + 1)
     db.session.execute(tried, execution_options={"synchronize_session": False})
     db.session.expire_all()
     reason = tally.reasons.get(order_id)  # what is held may be a newer version of a document
     return Retried(tally.documents.get(order_id) if reason is None else None, reason)
+
+
+def _document_of(order_id: str, source: Source) -> int | None:
+    """The document that the order is by now, if it is one."""
+    of_order = select(Document.id).where(
+        Document.platform_id.in_((source.platform_id, *source.siblings)), Document.order_id == order_id
+    )
+    found: int | None = db.session.scalar(of_order)
+    return found
 
 
 def _plan(order: Order, settings: Settings, refused: str | None) -> Draft | Held | NotWanted:

@@ -125,6 +125,7 @@ class DocumentLine(db.Model):
     tax_rate: Mapped[Decimal | None] = mapped_column(Numeric)
     tax: Mapped[Decimal | None] = mapped_column(Numeric)
     shipped: Mapped[int] = mapped_column(server_default=text("0"))  # as the marketplace says, by whomever
+    elsewhere: Mapped[int] = mapped_column(server_default=text("0"))  # of these what was in no parcel of ours
 
 
 class IntakePage(db.Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,7 +14,7 @@ from portal.documents.models import Document
 from portal.shipments import service as shipping
 from portal.shipments.carriers import all_carriers
 from portal.shipments.forms import RetryForm, ShipmentForm
-from portal.shipments.models import Carrier, Shipment
+from portal.shipments.models import Carrier, MessageState, Shipment
 from portal.shipments.parcel import Shippable, why_closed
 from portal.tenants.session import current_tenant
 
@@ -44,9 +45,16 @@ def document_page(
     )
 
 
-def path_fragment(document: Document) -> str:
-    """What changes by itself while a report is on its way: state, path and parcels."""
-    return render_template("documents/_path.html", document=document, **parcels_of(document, all_carriers(), None))
+def path_fragment(document: Document, shown: Collection[int]) -> str:
+    """What changes by itself while a report is on its way: state, path and parcels.
+
+    `shown` are the parcels that the page shows as failed, each with its form.
+    """
+    parcels = parcels_of(document, all_carriers(), None)
+    failed = {shipment.id: shipment for shipment in parcels["failed"]}
+    came = [shipment for id, shipment in failed.items() if id not in shown]
+    gone = [id for id in shown if id not in failed]
+    return render_template("documents/_path.html", document=document, came=came, gone=gone, **parcels)
 
 
 def shipment_form(able: Shippable, carriers: list[Carrier], **defaults: Any) -> ShipmentForm:
@@ -58,13 +66,15 @@ def shipment_form(able: Shippable, carriers: list[Carrier], **defaults: Any) -> 
 def parcels_of(document: Document, carriers: list[Carrier], retry: tuple[int, RetryForm] | None) -> dict[str, Any]:
     shipments, origins = detail.shipments_of(document), detail.origins_of(document)
     typed = dict([retry]) if retry else {}
+    failed = [shipment for shipment in shipments if shipment.state == MessageState.FAILED]
     return {
         "origins": origins,
         "shipments": shipments,
         "path": detail.path_of(document, origins, shipments),
         "territory": detail.taxed_territory(document),
         "in_flight": any(shipment.state in shipping.IN_FLIGHT for shipment in shipments),
-        "retries": {shipment.id: typed.get(shipment.id) or _retry_form(shipment, carriers) for shipment in shipments},
+        "failed": failed,
+        "retries": {shipment.id: typed.get(shipment.id) or _retry_form(shipment, carriers) for shipment in failed},
     }
 
 

@@ -157,6 +157,22 @@ class Draft:
     address_id: int | None = None
 
     @property
+    def unaddressed(self) -> Held | None:
+        """Why it becomes no new document, where no parcel could be addressed. One that is there goes on all the same.
+
+        Amazon leaves out name and street, and tells the rest, where the application has not the role
+        "Direct-to-Consumer Shipping (Restricted)" (Orders API 2026-01-01).
+        """
+        to = self.delivery
+        if not _ships(self.order) or ((to.name or to.company) and (to.street or to.street2 or to.street3)):
+            return None
+        reason = sentence(
+            "The marketplace tells no name or no street to deliver to, so the order cannot be shipped. If it is so "
+            "with all orders, Kontor's application lacks the right to see addresses: ask who runs the cloud."
+        )
+        return _held(self.order, "no_address", reason)
+
+    @property
     def remote_values(self) -> tuple[tuple[RemoteKind, str], ...]:
         """The marketplace's words that a platform maps."""
         return (
@@ -221,7 +237,7 @@ def _planned(order: Order, settings: Settings) -> Draft:
             reason = sentence("“%(sku)s” is ordered %(times)s times.", sku=clean(line.sku, 60), times=line.quantity)
             raise _OnHold("quantity", reason)
     _tie_out(order)
-    if order.fulfilled_by == "merchant" and order.status == Status.UNSHIPPED and not order.delivery.country:
+    if _ships(order) and not order.delivery.country:
         raise _OnHold("no_address", sentence("The order has no delivery address, so it cannot be shipped."))
     if order.is_resold and settings.marketplace_address_id is None:
         raise _OnHold(
@@ -254,6 +270,10 @@ def _planned(order: Order, settings: Settings) -> Draft:
         tax=sum((line.tax for line in lines if line.tax is not None), Decimal()) if case else None,
         address_id=settings.marketplace_address_id if order.is_resold else settings.collective_address_id,
     )
+
+
+def _ships(order: Order) -> bool:
+    return order.fulfilled_by == "merchant" and order.status == Status.UNSHIPPED
 
 
 def is_currency(code: str) -> bool:

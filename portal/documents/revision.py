@@ -95,9 +95,16 @@ def _went_on(existing: Existing, outcome: Draft, delivery: dict[str, Any]) -> Re
     # Amazon suppresses the phone number after the latest delivery date (Orders API 2026-01-01).
     phone = {part: text for part, text in existing.delivery.items() if part == "phone"}
     moved = not withheld and phone | delivery != existing.delivery
+    address = ", ".join(delivery.values())
     astray = withheld and any(existing.delivery.get(part) != text for part, text in delivery.items())
     if (lines_differ or moved or astray) and existing.is_untouched:
-        if existing.type == DocumentType.INVOICE:
+        if existing.type == DocumentType.INVOICE and moved:
+            notice = sentence(
+                "The order was changed at the marketplace after its invoice had been written. The invoice was left as "
+                "it is: correct it in your bookkeeping, and ship to the new address: %(address)s",
+                address=address,
+            )
+        elif existing.type == DocumentType.INVOICE:
             notice = sentence(
                 "The order was changed at the marketplace after its invoice had been written. The invoice was left as "
                 "it is: correct it in your bookkeeping, and mind the change when you ship."
@@ -110,16 +117,24 @@ def _went_on(existing: Existing, outcome: Draft, delivery: dict[str, Any]) -> Re
         else:
             return Revision(existing, "changed", order, state, existing.notice, asks, outcome)
         return Revision(existing, "noted", order, state, notice, asks)
+    goes_elsewhere = moved and existing.state == State.PARTLY_SHIPPED and order.fulfilled_by == "merchant"
+    if lines_differ and goes_elsewhere:
+        notice = sentence(
+            "The order and its delivery address were changed at the marketplace after shipping had begun. This "
+            "document was left as it is. The new address: %(address)s",
+            address=address,
+        )
+        return Revision(existing, "noted", order, state, notice, asks)
     if lines_differ and existing.state != State.CANCELLED:
         notice = sentence(
             "The order was changed at the marketplace after shipping had begun. This document was left as it is."
         )
         return Revision(existing, "noted", order, state, notice, asks)
-    if moved and existing.state == State.PARTLY_SHIPPED and order.fulfilled_by == "merchant":
+    if goes_elsewhere:
         notice = sentence(
             "The delivery address was changed at the marketplace after shipping had begun. This document was left as "
             "it is. The new address: %(address)s",
-            address=", ".join(delivery.values()),
+            address=address,
         )
         return Revision(existing, "noted", order, state, notice, asks)
     went_on = state != existing.state or asks != existing.cancel_requested

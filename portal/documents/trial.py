@@ -158,6 +158,8 @@ def _become(platform: Platform, arrivals: list[Arrival]) -> dict[str, Described]
         # Drawn for what is held too, or one order more or less would change the numbers of all behind it.
         number, customer = documents.draw(), customers.draw()
         if isinstance(outcome, Draft):
+            outcome = outcome.unaddressed or outcome
+        if isinstance(outcome, Draft):
             described[order_id] = {
                 "outcome": _("a document"),
                 "counted": _("%(number)s would become a document", number="%(number)s"),

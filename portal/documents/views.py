@@ -20,7 +20,7 @@ from portal.documents.page import document_page, path_fragment
 from portal.http import not_found
 from portal.listings.actions import area_actions
 from portal.listings.listing import Listing, list_at
-from portal.lists import ID, View
+from portal.lists import ID, View, parse_id
 from portal.platforms.models import DocumentType
 from portal.presentation import address_of
 from portal.tenants.session import current_tenant
@@ -82,7 +82,8 @@ def path(id: int) -> ResponseReturnValue:
     document = detail.document(id)
     if document is None:
         raise not_found()
-    return path_fragment(document)
+    shown = [parse_id(id) for id in request.args.get("failed", "").split(",")]
+    return path_fragment(document, [id for id in shown if id is not None])
 
 
 @bp.get("/ask")

@@ -224,7 +224,8 @@ class Page:
     def existing(self, order_ids: list[str], platform_id: int | None = None) -> dict[str, Existing]:
         """The documents that are there for these orders, locked against shipping meanwhile.
 
-        Those of the page's platform, or of another of the same seller's.
+        Those of the page's platform, or of another of the same seller's. In the order of the orders' ids, as whoever
+        locks several documents does (portal/shipments/service.py), or two would wait for each other.
         """
         rows = self._run(
             "SELECT d.*, EXISTS (SELECT FROM shipment s WHERE s.document_id = d.id) AS has_shipments "
@@ -236,7 +237,7 @@ class Page:
             # of one: of what is plainly equal the planner sees nothing to sort by, of a range it expects thousands.
             "WHERE tenant_id = %s AND platform_id = %s AND order_id = ANY (ARRAY[wanted.order_id]) "
             "ORDER BY order_id OFFSET 0 FOR UPDATE) d",
-            (texts(order_ids), self.tenant_id, platform_id or self.platform_id),
+            (texts(sorted(order_ids)), self.tenant_id, platform_id or self.platform_id),
         ).all()
         lines = self._lines([row.id for row in rows])
         return {
@@ -417,9 +418,13 @@ class Page:
             return
         self._run(
             "INSERT INTO document_line (tenant_id, document_id, position, kind, reference, article_number, title, "
-            "quantity, unit_price, amount, tax_code, tax_rate, tax, shipped) "
-            "SELECT %s, l.* FROM unnest(%s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], "
-            "%s::int[], %s::numeric[], %s::numeric[], %s::text[], %s::numeric[], %s::numeric[], %s::int[]) AS l",
+            "quantity, unit_price, amount, tax_code, tax_rate, tax, shipped, elsewhere) "
+            # Nothing of a line that is written is in a parcel of ours.
+            "SELECT %s, l.*, l.shipped FROM unnest("
+            "%s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[], "
+            "%s::numeric[], %s::numeric[], %s::text[], %s::numeric[], %s::numeric[], %s::int[]) "
+            "AS l(document_id, position, kind, reference, article_number, title, quantity, unit_price, amount, "
+            "tax_code, tax_rate, tax, shipped)",
             (
                 self.tenant_id,
                 values(id for id, _, _ in rows),
@@ -481,7 +486,11 @@ class Page:
         shipped = [(one.existing.id, position, count) for one in revisions for position, count in one.shipped.items()]
         if shipped:
             self._run(
-                "UPDATE document_line l SET shipped = s.shipped "
+                # What it tells beyond our parcels left by another way, for good: of ours it hears later than we know.
+                "UPDATE document_line l SET shipped = s.shipped, "
+                "elsewhere = greatest(l.elsewhere, s.shipped - coalesce((SELECT sum(i.quantity) "
+                "FROM shipment p JOIN shipment_item i ON i.shipment_id = p.id "
+                "WHERE p.document_id = l.document_id AND i.position = l.position), 0)) "
                 "FROM unnest(%s::bigint[], %s::int[], %s::int[]) AS s(document_id, position, shipped) "
                 "WHERE l.document_id = s.document_id AND l.position = s.position",
                 tuple(values(column) for column in zip(*shipped, strict=True)),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from portal.documents.arrivals import Source
 from portal.documents.intake import ROW_REFUSED, Retried, retry_held, source_of
@@ -46,6 +46,15 @@ def retry(held: HeldOrder, source: Source | None = None) -> Retried:
     except ROW_REFUSED as refusal:
         log.warning("held_order_refused", error=type(refusal).__name__)
         return Retried(reason=sentence("The database refused the order. It stays held."))
+
+
+def remove(held: HeldOrder) -> None:
+    """Put an order aside that a person has settled otherwise, with all that was kept of it.
+
+    It is no document and becomes none, unless the marketplace tells a newer version.
+    """
+    log.info("held_order_removed", platform=held.platform_id, cause=held.cause, retries=held.retries)
+    db.session.execute(delete(HeldOrder).where(HeldOrder.id == held.id))
 
 
 def retry_all(wanted: Wanted = EVERYTHING) -> Outcome | None:

@@ -21,12 +21,14 @@ from portal.documents.models import HeldOrder
 from portal.extensions import db
 from portal.held import groups, listing, service
 from portal.held.columns import columns
-from portal.listings.actions import Action
+from portal.listings.actions import Action, on_records
 from portal.listings.listing import Listing, list_at
 from portal.lists import ID, LONGEST_SEARCH, View
 from portal.platforms.actions import PLATFORMS
 from portal.presentation import address_of
 from portal.sentences import say
+from portal.tenants.access import require
+from portal.tenants.models import Role
 
 bp = Blueprint("held", __name__, url_prefix="/held")
 
@@ -68,7 +70,7 @@ def _listing() -> Listing:
         listing.key_of,
         lambda: listing.count(wanted),
         lambda row: opens(row.id),
-        (RETRY,),
+        (RETRY, REMOVE) if current_user.may(Role.ADMIN) else (RETRY,),
     )
 
 
@@ -98,6 +100,16 @@ def retry(id: int) -> ResponseReturnValue:
         flash(_("Order %(order)s is held still: %(reason)s", order=order_id, reason=say(outcome.reason)), "warning")
         return redirect(url_for("held.show", id=id))
     flash(_("Order %(order)s is no longer wanted: it is pending or cancelled.", order=order_id), "info")
+    return redirect(url_for("held.index"))
+
+
+@bp.post(f"/{ID}/removal")
+def remove(id: int) -> ResponseReturnValue:
+    require(Role.ADMIN)
+    held = db.get_or_404(HeldOrder, id)
+    order_id = held.order_id
+    service.remove(held)
+    flash(_("Order %(order)s is held no more, and became no document.", order=order_id), "success")
     return redirect(url_for("held.index"))
 
 
@@ -133,6 +145,18 @@ RETRY = Action(
     service.MOST_AT_ONCE,
     _l("Each becomes a document where its reason has passed; else it stays held."),
     lambda ids: _told(service.retry_these(ids)),
+)
+
+
+REMOVE = on_records(
+    "remove",
+    _l("Remove"),
+    "trash",
+    _l("For orders that were settled otherwise: they become no documents. A newer version is looked at anew."),
+    HeldOrder,
+    service.remove,
+    lambda num: ngettext("%(num)s is removed.", "%(num)s are removed.", num),
+    asks=True,
 )
 
 

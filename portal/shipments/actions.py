@@ -17,20 +17,26 @@ from portal.shipments.models import MessageState, Shipment
 PORTION = 100
 
 
+OPEN = (MessageState.QUEUED, MessageState.SENT, MessageState.FAILED)
+
+
 def report_again(ids: Select[Any]) -> Outcome:
     """Report the parcels whose ids this query finds, as far as the marketplace has not confirmed them."""
     reported: list[int] = []
     last = 0
     warnings: list[str] = []
     errors: list[str] = []
-    query = ids.where(Shipment.state != MessageState.CONFIRMED).order_by(Shipment.id).limit(PORTION)
-    while portion := db.session.scalars(query.where(Shipment.id > last)).all():
-        for last in portion:
+    # By name, for the index of states: those that are confirmed are nearly all.
+    query = ids.add_columns(Shipment.state).where(Shipment.state.in_(OPEN)).order_by(Shipment.id).limit(PORTION)
+    while portion := db.session.execute(query.where(Shipment.id > last)).all():
+        for last, before in portion:
             parcel = service.report_anew(last)
             db.session.commit()
             reported.append(last)
             if parcel.problem:
                 problem = source_of(parcel.problem) or parcel.problem
                 said = sentence("Parcel %(number)s: %(problem)s", number=parcel.tracking_number, problem=problem)
-                (errors if parcel.state == MessageState.FAILED else warnings).append(said)
+                # That it fails again is nothing new: it locks no task for ever.
+                failed_now = parcel.state == MessageState.FAILED and before != MessageState.FAILED
+                (errors if failed_now else warnings).append(said)
     return Outcome(len(reported), warnings, errors, [(Made.PARCEL, id) for id in reported])

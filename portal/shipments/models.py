@@ -66,6 +66,7 @@ class Shipment(db.Model):
         Index("uq_shipment_tracking", "tenant_id", "document_id", "tracking_number", unique=True),
         Index("ix_shipment_tracking_number", "tenant_id", "tracking_number"),
         Index("ix_shipment_state", "tenant_id", "state", "id"),
+        Index("ix_shipment_newest", "tenant_id", "id"),
         Index(
             "ix_shipment_unconfirmed",
             "next_check_at",

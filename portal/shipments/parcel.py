@@ -148,6 +148,13 @@ class Shippable:
     tracking_numbers: frozenset[str]
 
     @property
+    def state_of_pieces(self) -> State:
+        """The state that its pieces speak for, whatever the document says."""
+        if not any(article.shipped for article in self.articles):
+            return State.OPEN
+        return State.PARTLY_SHIPPED if any(article.open for article in self.articles) else State.SHIPPED
+
+    @property
     def references(self) -> dict[int, str]:
         """The order item at each position that can lie in a parcel."""
         return {article.position: article.reference for article in self.articles}

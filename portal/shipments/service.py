@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import func, select
+from sqlalchemy import collate, delete, func, select
 
 from jobs.queues import enqueue
 from portal.credentials.cloud import Cloud, NotAccepted, NotFound, problem_of
-from portal.documents.models import Document, DocumentLine, LineKind
+from portal.documents.models import Document, DocumentLine, LineKind, State
 from portal.errors import Refused, Unavailable
 from portal.extensions import db
 from portal.scope import current_tenant_id
@@ -61,8 +61,7 @@ def shippable(document: Document) -> Shippable:
             DocumentLine.article_number,
             DocumentLine.title,
             DocumentLine.quantity,
-            # What left by another way than ours the marketplace tells; of ours it hears later than we know.
-            func.greatest(in_parcels.c.shipped, DocumentLine.shipped),
+            func.coalesce(in_parcels.c.shipped, 0) + DocumentLine.elsewhere,
         )
         .outerjoin(in_parcels, in_parcels.c.position == DocumentLine.position)
         .where(DocumentLine.document_id == document.id, DocumentLine.kind == LineKind.ARTICLE)
@@ -186,11 +185,32 @@ def retry(shipment: Shipment, carrier: Carrier | None = None, tracking_number: s
     enqueue("jobs.report.report_shipment", shipment.tenant_id, shipment.id)
 
 
+def take_back(shipment: Shipment) -> Document:
+    """Forget a parcel whose report failed, since it was wrong or never left: its pieces are to be shipped again.
+
+    The marketplace does not have it. Raises NotFailed; what is on its way, or there, stays.
+    """
+    document = shipment.document
+    _lock(document)
+    _read_anew(Shipment, shipment.id)
+    if shipment.state != MessageState.FAILED:
+        raise NotFailed(sentence("This report has not failed: the parcel cannot be taken back."))
+    log.info("parcel_taken_back", document=document.id, shipment=shipment.id, package=shipment.package_reference)
+    db.session.execute(delete(ShipmentItem).where(ShipmentItem.shipment_id == shipment.id))
+    db.session.execute(delete(Shipment).where(Shipment.id == shipment.id))
+    db.session.expire_all()
+    if document.state in (State.SHIPPED, State.PARTLY_SHIPPED):
+        document.state = shippable(document).state_of_pieces
+    db.session.flush()
+    return document
+
+
 def report_anew(shipment_id: int) -> Shipment:
-    """Take the report one step further at once, also one that has failed: that is sent again as it is."""
+    """Take the report one step further at once, also one that has failed: that is sent again as it is. Commits."""
     shipment: Shipment = db.session.get_one(Shipment, shipment_id)
     if shipment.state == MessageState.FAILED:
         retry(shipment)
+        db.session.commit()  # the document is not locked while the cloud is asked: a whole page may wait for it
     report(shipment_id)
     return shipment
 
@@ -198,11 +218,16 @@ def report_anew(shipment_id: int) -> Shipment:
 def retry_these(ids: Sequence[int]) -> int:
     """Send those of these reports again that failed; how many there were.
 
-    Documents are locked in the order of their ids, or two who do this would wait for each other.
+    Documents are locked in the order of their orders' ids, as intake does, or two would wait for each other.
     """
     sent = 0
-    wanted = select(Shipment).where(Shipment.id.in_(ids), Shipment.state == MessageState.FAILED)
-    for shipment in db.session.scalars(wanted.order_by(Shipment.document_id, Shipment.id)).all():
+    wanted = (
+        select(Shipment)
+        .join(Document, Document.id == Shipment.document_id)
+        .where(Shipment.id.in_(ids), Shipment.state == MessageState.FAILED)
+        .order_by(Document.platform_id, collate(Document.order_id, "C"), Shipment.id)
+    )
+    for shipment in db.session.scalars(wanted).all():
         with suppress(NotFailed):  # somebody else was quicker
             retry(shipment)
             sent += 1

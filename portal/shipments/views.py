@@ -137,6 +137,20 @@ def retry(id: int) -> ResponseReturnValue:
     return document_page(_document(shipment.document_id), retry=(shipment.id, form)), 422
 
 
+@bp.post(f"/{ID}/removal")
+def take_back(id: int) -> ResponseReturnValue:
+    """Forget a parcel that the marketplace did not take."""
+    shipment: Shipment = db.get_or_404(Shipment, id)
+    document_id, number = shipment.document_id, shipment.tracking_number
+    try:
+        service.take_back(shipment)
+    except service.NotFailed as refused:
+        flash(str(refused), "info")
+    else:
+        flash(_("Parcel %(number)s is taken back.", number=number), "success")
+    return redirect(url_for("documents.show", id=document_id, _anchor="shipping"))
+
+
 @list_at(bp, "/carriers")
 def list_carriers() -> ResponseReturnValue:
     new = url_for("shipments.new_carrier") if current_user.may(Role.ADMIN) else None

@@ -263,7 +263,7 @@ def test_pauses_grow_while_the_look_at_an_attempt_in_doubt_fails(submit, scripte
     assert message(id).attempts == 5 and pauses[-1] > 100 and scripted.count("confirmShipment") == 1
 
 
-def test_a_package_that_never_shows_is_a_warning_after_a_day(submit, scripted):
+def test_a_package_that_never_shows_has_failed_after_a_day_and_is_looked_for_before_it_is_told_again(submit, scripted):
     id = submit()
     scripted.put_in_line("confirmShipment", Reply(204))
     outbox.send(id)
@@ -278,8 +278,14 @@ def test_a_package_that_never_shows_is_a_warning_after_a_day(submit, scripted):
     row.sent_at = datetime.now(UTC) - timedelta(hours=25)
     db.session.commit()
     outbox.send(id)
-    assert state(id)[0] == "sent" and "24 hours" in state(id)[1]
+    assert state(id)[0] == "failed" and "24 hours" in state(id)[1]
     assert (message(id).next_try_at, scripted.count("confirmShipment")) == (None, 1)
+    row = message(id)
+    scripted.packages[row.order_id] = [{"packageReferenceId": "1", "trackingNumber": row.body["tracking_number"]}]
+    outbox.retry(row)
+    db.session.commit()
+    outbox.send(id)
+    assert (state(id)[0], scripted.count("confirmShipment")) == ("confirmed", 1)
 
 
 def test_pauses_grow_and_after_a_day_of_attempts_it_is_given_up(submit, scripted):

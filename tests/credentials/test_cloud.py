@@ -97,19 +97,12 @@ def test_an_answer_that_trickles_in_without_end_is_a_time_out(cloud_at, serve, m
         cloud_at(serve(reply)).test()
 
 
-@pytest.mark.filterwarnings("ignore::urllib3.exceptions.InsecureRequestWarning")
 @pytest.mark.parametrize("encrypted", [False, True])
 def test_a_head_that_trickles_in_without_end_is_one_too_and_not_asked_for_again(
-    cloud_at, serve, monkeypatch, self_signed, encrypted
+    app, cloud_at, serve, monkeypatch, self_signed, encrypted
 ):
     monkeypatch.setattr(answers, "HEAD_SECONDS", 0.2)
-    equip = transport.equip
-
-    def equip_trusting(new):
-        new.verify = False
-        return equip(new)
-
-    monkeypatch.setattr(transport, "equip", equip_trusting)
+    monkeypatch.setitem(app.config, "CERTIFICATES", str(self_signed))
     reply = Reply(200, b"{}", head_trickles=True, certificate=self_signed if encrypted else None)
     with pytest.raises(clouds.TimedOut, match="did not answer in time"):
         cloud_at(serve(reply)).test()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import requests
 from sqlalchemy import select, text
 
 from portal import secrets as seals
@@ -195,6 +196,13 @@ def test_each_failure_is_told_in_words_of_its_own(tested, serve, self_signed, li
         assert "The test failed" in sentence and wanted in sentence
     # What is no cloud is told in the same words, a portal's front page or any other.
     assert len({sentence for sentence, _ in said}) == len(said) - 1
+
+
+def test_an_authority_of_ones_own_can_be_trusted(tested, serve, self_signed, app, monkeypatch):
+    monkeypatch.setitem(app.config, "CERTIFICATES", str(self_signed))
+    with app.app_context():
+        monkeypatch.setitem(app.extensions, "cloud_session", transport.equip(requests.Session()))
+    assert "not a Kontor cloud" in tested(address=serve(Reply(certificate=self_signed)))
 
 
 def test_a_failure_shows_in_the_list_and_goes_when_it_works_again(browser, tested):

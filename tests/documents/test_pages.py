@@ -106,7 +106,7 @@ class TestDetail:
         ],
     )
     def test_a_territory_that_decided_the_tax_is_named_on_the_path(self, desk, country, postal_code, says):
-        desk.take(an_order("before", delivery=Party(name="K", country=country, postal_code=postal_code)))
+        desk.take(an_order("before", delivery=Party(name="K", street="W 1", country=country, postal_code=postal_code)))
         with desk.inside():
             tenant_id = desk.merchant.tenant_id
             code = TaxCode(tenant_id=tenant_id, code="20")
@@ -117,7 +117,7 @@ class TestDetail:
             settings = db.session.get_one(TaxSettings, tenant_id)
             settings.home_country, settings.one_stop_shop = "DE", True
             db.session.commit()
-        desk.take(an_order("behind", delivery=Party(name="K", country=country, postal_code=postal_code)))
+        desk.take(an_order("behind", delivery=Party(name="K", street="W 1", country=country, postal_code=postal_code)))
         paths = {id: desk.open(f"/documents/{found.id}/path").words for id, found in desk.documents().items()}
         assert "Delivered to" not in paths["before"]  # no tax was computed then
         assert (says in paths["behind"]) if says else ("Delivered to" not in paths["behind"])

@@ -15,6 +15,7 @@ from portal.held.views import LONGEST_PAYLOAD, readable
 from portal.order import Status
 from portal.platforms.models import Platform
 from portal.sentences import say
+from portal.tenants.models import Role, User
 from tests.desk import Desk
 from tests.documents.builders import a_line, an_order, planned
 
@@ -34,6 +35,38 @@ def put_aside(desk, *orders):
         source = intake.source_of(db.session.scalars(select(Platform)).one())
         intake.write_page(source, planned(source, *orders, refused="The database refused this order."), [])
         db.session.commit()
+
+
+class TestRemoval:
+    def test_what_is_settled_otherwise_is_removed_and_a_newer_version_looked_at_anew(self, desk):
+        desk.take(an_order("028-1", total=None))
+        (held,) = desk.held().values()
+        page = desk.do(f"/held/{held.id}/removal")
+        assert "Order 028-1 is held no more" in page.words
+        assert not desk.held() and not desk.documents()
+        desk.take(an_order("028-1", version=2, total=None))
+        assert list(desk.held()) == ["028-1"]
+        desk.take(an_order("028-1", version=3))
+        assert list(desk.documents()) == ["028-1"]
+
+    def test_many_are_ticked(self, desk):
+        desk.take(*(an_order(f"028-{number}", total=None) for number in range(3)))
+        ids = [row.id for row in desk.held().values()][:2]
+        page = desk.send("/held/selection", 200, action="remove", id=ids)
+        assert "settled otherwise" in page.words
+        desk.do("/held/selection", action="remove", seen="1", id=ids)
+        assert len(desk.held()) == 1
+
+    def test_clerks_may_not(self, desk):
+        desk.take(an_order("028-1", total=None))
+        (held,) = desk.held().values()
+        with desk.inside():
+            db.session.get_one(User, desk.merchant.user_id).role = Role.CLERK
+            db.session.commit()
+        assert desk.browser.post(f"/held/{held.id}/removal").status_code == 403
+        assert "Remove" not in desk.open(f"/held/{held.id}").words
+        assert "Remove" not in desk.open("/held/").words
+        assert desk.held()
 
 
 class TestList:

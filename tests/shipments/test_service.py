@@ -10,6 +10,7 @@ from sqlalchemy import func, select, text
 
 from jobs.queues import WORK, Job, lost
 from jobs.report import report_shipment
+from portal.credentials.cloud import Cloud
 from portal.credentials.models import Credential
 from portal.documents.models import Document, State
 from portal.extensions import db
@@ -17,7 +18,9 @@ from portal.order import Status
 from portal.platforms.models import Platform
 from portal.scope import tenant
 from portal.shipments import parcel, service
+from portal.shipments.actions import report_again
 from portal.shipments.models import MessageState, Shipment, ShipmentItem
+from tests.addresses.test_matching import wait_for_somebody_who_waits
 from tests.documents.builders import a_line, an_order, planned, write
 from tests.patience import SECONDS
 from tests.shipments.builders import PLACED, ScriptedCloud, a_carrier, a_document, a_platform
@@ -170,10 +173,19 @@ class TestBooking:
             ship(document, {1: 3})
         db.session.rollback()
         ship(document, {1: 1, 2: 1})
-        assert [article.open for article in service.shippable(document).articles] == [2, 0]
+        assert [article.open for article in service.shippable(document).articles] == [1, 0]
         assert said(3, 2, 1) == [1, 0]  # now it knows of ours, too
         ship(document, {1: 1}, "another")
         assert document.state == State.SHIPPED and document.notice is None
+
+    def test_what_left_elsewhere_comes_on_top_of_ours_although_the_marketplace_has_told_of_that_alone(self, merchant):
+        lines = [a_line(1, quantity=5, shipped=2)]
+        document = a_document(merchant, status=Status.PARTLY_SHIPPED, lines=lines)
+        assert [article.open for article in service.shippable(document).articles] == [3]
+        ship(document, {1: 2})
+        assert [article.open for article in service.shippable(document).articles] == [1]
+        with pytest.raises(parcel.TooMany):
+            ship(document, {1: 2}, "another")
 
     def test_many_who_ship_at_once_share_no_piece_and_no_reference(self, app, merchant):
         document_id = a_document(merchant, quantities=(3, 2)).id
@@ -222,6 +234,112 @@ class TestBooking:
         intake.commit_page(source, planned(source, newer), [])
         db.session.expire_all()
         assert document.state == State.PARTLY_SHIPPED
+
+
+@pytest.mark.usefixtures("scope")
+class TestTakingBack:
+    def failed(self, document, quantities, number=NUMBER):
+        shipment = ship(document, quantities, number)
+        shipment.state, shipment.problem = MessageState.FAILED, "No."
+        db.session.commit()
+        return shipment
+
+    def test_its_pieces_can_be_shipped_again(self, merchant):
+        document = a_document(merchant, quantities=(2, 1))
+        ship(document, {1: 1})
+        service.take_back(self.failed(document, {1: 1, 2: 1}, "wrong"))
+        db.session.commit()
+        assert document.state == State.PARTLY_SHIPPED
+        assert [article.open for article in service.shippable(document).articles] == [1, 1]
+        again = ship(document, {1: 1, 2: 1}, "right")
+        assert (document.state, again.package_reference) == (State.SHIPPED, 2)
+
+    @pytest.mark.parametrize(("shipped", "state"), [(0, State.OPEN), (1, State.PARTLY_SHIPPED)])
+    def test_of_the_only_parcel_the_document_is_as_it_was(self, merchant, shipped, state):
+        status = Status.PARTLY_SHIPPED if shipped else Status.UNSHIPPED
+        document = a_document(merchant, status=status, lines=[a_line(1, quantity=2, shipped=shipped)])
+        shipment = self.failed(document, {1: 2 - shipped})
+        assert document.state == State.SHIPPED
+        service.take_back(shipment)
+        db.session.commit()
+        assert document.state == state
+
+    def test_a_cancelled_document_stays_so(self, merchant):
+        document = a_document(merchant)
+        shipment = self.failed(document, {1: 1})
+        document.state = State.CANCELLED
+        db.session.commit()
+        service.take_back(shipment)
+        assert document.state == State.CANCELLED
+
+    @pytest.mark.parametrize("state", [each for each in MessageState if each != MessageState.FAILED])
+    def test_what_is_on_its_way_or_there_stays(self, merchant, state):
+        shipment = ship(a_document(merchant))
+        shipment.state = state
+        db.session.commit()
+        with pytest.raises(service.NotFailed):
+            service.take_back(shipment)
+        db.session.rollback()
+        assert db.session.scalar(select(func.count()).select_from(ShipmentItem)) == 1
+
+
+@pytest.mark.usefixtures("scope")
+class TestAgain:
+    def test_what_is_refused_again_is_a_warning_and_locks_no_task_for_ever(self, merchant, cloud):
+        shipment = ship(a_document(merchant))
+        cloud.refusal = "The order was cancelled."
+        outcomes = [report_again(select(Shipment.id)) for _ in range(3)]
+        assert [len(outcome.errors) for outcome in outcomes] == [1, 0, 0]
+        assert [len(outcome.warnings) for outcome in outcomes] == [0, 1, 1]
+        assert db.session.get_one(Shipment, shipment.id).state == MessageState.FAILED
+
+    def test_while_the_cloud_is_asked_the_document_is_locked_by_nobody(self, app, merchant, cloud, monkeypatch):
+        shipment = ship(a_document(merchant))
+        shipment.state = MessageState.FAILED
+        db.session.commit()
+        document_id, found = shipment.document_id, []
+
+        def look() -> None:
+            with app.app_context(), tenant(merchant.tenant_id):
+                nobody = text("SELECT id FROM document WHERE id = :id FOR UPDATE NOWAIT")
+                found.append(db.session.scalar(nobody, {"id": document_id}))
+                db.session.rollback()
+
+        def submit(*arguments):
+            other = threading.Thread(target=look)
+            other.start()
+            other.join(SECONDS)
+            return {"state": "queued"}
+
+        monkeypatch.setattr(Cloud, "submit_status", submit)
+        service.report_anew(shipment.id)
+        assert found == [document_id]
+
+    def test_many_at_once_and_a_page_of_the_same_orders_do_not_stop_each_other(self, app, merchant, cloud):
+        """Whoever locks several documents does it in the order of their orders: a page that has come the other way
+        round waits for the first of them, and holds none that is still wanted here."""
+        first, second = (ship(a_document(merchant, f"028-{number}"), number=f"N{number}") for number in (1, 2))
+        for shipment in (first, second):
+            shipment.state = MessageState.FAILED
+        db.session.commit()
+        ids, problems = [second.id, first.id], []
+
+        def page() -> None:
+            try:
+                with app.app_context(), tenant(merchant.tenant_id):
+                    platform = db.session.scalars(select(Platform)).one()
+                    write(platform, *(an_order(f"028-{n}", 9, status=Status.SHIPPED) for n in (2, 1)))
+            except Exception as problem:
+                problems.append(problem)
+
+        db.session.execute(select(Document.id).where(Document.id == first.document_id).with_for_update())
+        other = threading.Thread(target=page)
+        other.start()
+        wait_for_somebody_who_waits(app)
+        assert service.retry_these(ids) == 2
+        db.session.commit()
+        other.join(SECONDS)
+        assert not problems
 
 
 class TestReporting:

@@ -264,7 +264,7 @@ class TestReport:
         for state in (MessageState.QUEUED, MessageState.SENT):
             self.becomes(desk, parcel, state)
             page = self.path(desk, document)
-            assert page.attributes["hx-get"] == f"/documents/{document.id}/path"
+            assert page.attributes["hx-get"] == f"/documents/{document.id}/path?failed="
             assert page.one("span", data_shipment_state=state.value)
         self.becomes(desk, parcel, MessageState.CONFIRMED, confirmed_at=datetime.now(UTC))
         page = self.path(desk, document)
@@ -281,8 +281,9 @@ class TestReport:
         self.becomes(desk, parcel, MessageState.FAILED, problem="The carrier code is not known.")
         page = self.path(desk, document)
         assert "hx-get" not in page.attributes
+        page = desk.open(f"/documents/{document.id}").one("div", id="retries")
         assert "The carrier code is not known." in page.one("div", role="alert").words
-        retry = page.one("form")
+        retry = page.one("form", action=f"/shipments/{parcel.id}/retry")
         assert retry.attributes["action"] == f"/shipments/{parcel.id}/retry"
         sent = {**retry.fields, "tracking_number": "JJD 0003 9000 7882", "carrier": str(dhl(desk, "DHL Express"))}
         page = desk.do(f"/shipments/{parcel.id}/retry", **sent)
@@ -304,6 +305,36 @@ class TestReport:
         assert (refused.fields["tracking_number"], refused.fields["carrier"]) == (NUMBER, sent["carrier"])
         assert other.fields["tracking_number"] == NUMBER and not other.all("div", class_="invalid-feedback")
         assert {row.state for row in parcels(desk)} == {MessageState.FAILED}
+
+    def test_what_is_typed_beside_a_report_on_its_way_is_left_alone(self, desk, document):
+        """Looked at again, the page is told of those only that have failed since, and of those that did and do not."""
+        first = desk.parcel(document, state=MessageState.FAILED, problem="No.")
+        second = desk.parcel(document, "JJD000390007882", {2: 1})
+        page = desk.open(f"/documents/{document.id}")
+        look = page.one("div", id="path").attributes["hx-get"]
+        assert look == f"/documents/{document.id}/path?failed={first.id}"
+        page = desk.open(look, htmx=True)
+        assert not page.all("form") and not page.all("div", id=f"retry-of-{first.id}")
+        self.becomes(desk, second, MessageState.FAILED, problem="Not this one either.")
+        page = desk.open(look, htmx=True)
+        come = page.one("div", hx_swap_oob="beforeend:#retries")
+        assert "Not this one either." in come.one("div", id=f"retry-of-{second.id}").words
+        assert not page.all("div", id=f"retry-of-{first.id}")
+        self.becomes(desk, first, MessageState.CONFIRMED)
+        gone = desk.open(look, htmx=True).one("div", id=f"retry-of-{first.id}")
+        assert gone.attributes["hx-swap-oob"] == "delete"
+        assert desk.open(f"/documents/{document.id}/path?failed=x,,99999999999999999999", htmx=True)
+
+    def test_a_parcel_that_is_wrong_is_taken_back_and_shipped_anew(self, desk, document):
+        parcel = desk.parcel(document, state=MessageState.FAILED, problem="The order was cancelled.")
+        page = desk.do(f"/shipments/{parcel.id}/removal")
+        assert f"Parcel {NUMBER} is taken back." in page.words
+        assert not parcels(desk) and state_of(desk, document) == State.OPEN
+        assert page.one("form", id="ship").fields["quantity-1"] == "2"
+        again = desk.parcel(document)
+        page = desk.do(f"/shipments/{again.id}/removal")
+        assert "the parcel cannot be taken back" in page.words
+        assert len(parcels(desk)) == 1
 
     def test_what_has_not_failed_is_not_sent_again(self, desk, document):
         parcel = desk.parcel(document)

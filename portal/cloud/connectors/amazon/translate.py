@@ -22,6 +22,7 @@ from portal.cloud.connectors import OTHER_CHANNEL
 from portal.cloud.connectors.amazon import wire
 from portal.cloud.connectors.amazon.marketplaces import find
 from portal.cloud.connectors.amazon.money import amount, components, order_components
+from portal.marketplaces import MARKETPLACES
 from portal.order import Component, Line, Order, Party, Status
 from portal.sentences import Sentence, sentence
 
@@ -91,7 +92,7 @@ def translate(order: wire.Order, raw: bytes = b"") -> Order:
         channel=channel,
         marketplace=marketplace,
         fulfilled_by=_fulfilled_by(fulfillment),
-        currency=_currency(order),
+        currency=_currency(order) or (_currency_at(marketplace) if _replaces(order) else ""),
         total=total,
         lines=lines,
         components=_beyond_items(order, total),
@@ -248,6 +249,11 @@ def _currency(order: wire.Order) -> str:
         listed = ", ".join(sorted(currencies))[:100]
         raise NotUnderstood(sentence("Amazon gives amounts in several currencies: %(currencies)s.", currencies=listed))
     return next(iter(currencies), "")
+
+
+def _currency_at(marketplace: str) -> str:
+    """What is paid in there: of a replacement, which costs nothing, Amazon need not tell any amount."""
+    return next((each.currency for each in MARKETPLACES if each.id == marketplace), "")
 
 
 def _moneys(order: wire.Order) -> Iterable[wire.Money]:
