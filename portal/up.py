@@ -128,7 +128,7 @@ def _start_parts(supervisor: Supervisor, data: Path, demo: bool, orders: int | N
     else:
         supervisor.run(MIGRATION)
         supervisor.say(f"{MIGRATION.name:<12} {MIGRATION.purpose}: done")
-    for stage in stages(port, demo, data):
+    for stage in stages(port, demo, data, supervisor.environment["KONTOR_URL"].rstrip("/")):
         supervisor.start(stage)
         if demo and any(part.name == "web" for part in stage):
             part = demo_part(orders)
@@ -159,7 +159,7 @@ def demo_part(orders: int | None) -> Part:
     return Part("demo", "makes the demo's tenant and its orders", (*FLASK, "demo", *number))
 
 
-def stages(port: int, demo: bool, data: Path) -> list[list[Part]]:
+def stages(port: int, demo: bool, data: Path, public_url: str) -> list[list[Part]]:
     """What runs, in the order it starts; it stops the other way round, so that a job in hand finds all it needs."""
     sandbox = Part(
         "sandbox",
@@ -167,6 +167,7 @@ def stages(port: int, demo: bool, data: Path) -> list[list[Part]]:
         (
             *(sys.executable, "-m", "portal.sandbox", "--port", str(port + 1), "--data", str(data)),
             *("--orders-per-minute", str(DEMO_ORDERS_PER_MINUTE), "--min-age", "0"),
+            *("--redirect-uri", f"{public_url}/cloud/callback/amazon"),
             *("--plan", "fast"),  # with the published one, an order would be looked for every few minutes
         ),
         health=f"http://127.0.0.1:{port + 1}/",

@@ -260,14 +260,18 @@ def test_the_owner_alone_is_refused():
 
 def test_the_sandbox_runs_before_the_workers_and_only_in_the_demo(tmp_path):
     hands = ["workers", "scheduler"]
-    assert [[part.name for part in stage] for stage in stages(8000, True, tmp_path)] == [["sandbox", "web"], hands]
-    assert [[part.name for part in stage] for stage in stages(8000, False, tmp_path)] == [["web"], hands]
+    assert [[part.name for part in stage] for stage in stages(8000, True, tmp_path, "https://demo.example.com")] == [
+        ["sandbox", "web"],
+        hands,
+    ]
+    assert [[part.name for part in stage] for stage in stages(8000, False, tmp_path, "")] == [["web"], hands]
 
 
 def test_a_demo_shows_its_orders_within_seconds(tmp_path):
-    command = stages(8000, True, tmp_path)[0][0].command
+    command = stages(8000, True, tmp_path, "https://demo.example.com")[0][0].command
     assert command[command.index("--plan") + 1] == "fast"
     assert command[command.index("--min-age") + 1] == "0"
+    assert command[command.index("--redirect-uri") + 1] == "https://demo.example.com/cloud/callback/amazon"
 
 
 # The command itself

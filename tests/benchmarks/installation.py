@@ -165,7 +165,7 @@ class Installation:
     @contextlib.contextmanager
     def web(self) -> Iterator[None]:
         """The web server as `flask up` runs it."""
-        part = next(part for stage in stages(self.port, False, self.folder) for part in stage if part.name == "web")
+        part = next(part for stage in stages(self.port, False, self.folder, "") for part in stage if part.name == "web")
         with self.process(part.name, part.command):
             wait_for(part.health)
             yield
@@ -174,7 +174,7 @@ class Installation:
     def hands(self) -> Iterator[None]:
         """The workers and the scheduler as `flask up` runs them."""
         with contextlib.ExitStack() as stack:
-            for part in stages(self.port, False, self.folder)[-1]:
+            for part in stages(self.port, False, self.folder, "")[-1]:
                 stack.enter_context(self.process(part.name, part.command))
             yield
 
