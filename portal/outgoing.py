@@ -78,10 +78,14 @@ class PrivateNetwork(Refused):
 
 @dataclass(frozen=True)
 class Reach:
-    """What may be called besides the internet: networks, and hosts with a port, whatever they stand for."""
+    """What may be called besides the internet: networks, and hosts with a port, whatever they stand for.
+
+    `certificates` is a file of the authorities that are trusted, where they are not everybody's.
+    """
 
     networks: tuple[Network, ...] = ()
     own: frozenset[tuple[str, int]] = frozenset()
+    certificates: str = ""
 
     def allows(self, address: Address) -> bool:
         meant = in_ipv4(address)
@@ -129,7 +133,7 @@ def in_ipv4(address: Address) -> Address:
 def reach() -> Reach:
     """What this installation lets its tenants call: networks its operator names, and itself."""
     own = (_place(current_app.config[name]) for name in ("PUBLIC_URL", "CLOUD_URL"))
-    return Reach(current_app.config["PRIVATE_NETWORKS"], frozenset(own))
+    return Reach(current_app.config["PRIVATE_NETWORKS"], frozenset(own), current_app.config["CERTIFICATES"])
 
 
 def check(url: str) -> None:
@@ -142,7 +146,7 @@ def equip(new: requests.Session, adapter: GuardedAdapter) -> requests.Session:
     """Make a session safe to send to an address that a person typed: all its calls go by the adapter."""
     new.mount("https://", adapter)
     new.mount("http://", adapter)
-    new.verify = current_app.config["CERTIFICATES"] or True
+    new.verify = adapter.allowed.certificates or True
     new.trust_env = False  # no password from a .netrc, no proxy, and no look at the environment on each call
     new.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     new.headers["User-Agent"] = "Kontor"

@@ -20,7 +20,7 @@ from alembic import command
 from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from jinja2 import FileSystemBytecodeCache
 from sqlalchemy import text
 from werkzeug.serving import make_server
@@ -51,7 +51,7 @@ sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # How long an example takes says more of the machine than of us.
-settings.register_profile("kontor", deadline=None)
+settings.register_profile("kontor", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("kontor")
 
 # What takes longest begins first, so that no processor is idle in the end.

@@ -173,7 +173,7 @@ def names(monkeypatch):
 
 def test_a_name_is_looked_up_once_and_what_was_judged_is_connected_to(names):
     names["rebound.example"] = [["127.0.0.2"], ["127.0.0.1"]]
-    with listening("127.0.0.2") as judged, listening("127.0.0.1", judged.port) as inner:
+    with listening("127.0.0.1") as inner, listening("127.0.0.2", inner.port) as judged:
         calling = session(*networks("127.0.0.2"))
         assert calling.get(judged.url("rebound.example"), timeout=SECONDS).status_code == 204
         assert (judged.connections, inner.connections) == (1, 0)
@@ -184,7 +184,7 @@ def test_a_name_is_looked_up_once_and_what_was_judged_is_connected_to(names):
 
 def test_of_several_addresses_those_that_may_not_be_called_are_left_out(names):
     names["mixed.example"] = [["127.0.0.1", "127.0.0.3", "127.0.0.2"]]
-    with listening("127.0.0.2") as good, listening("127.0.0.1", good.port) as inner:
+    with listening("127.0.0.1") as inner, listening("127.0.0.2", inner.port) as good:
         # Nobody listens at 127.0.0.3: the next is tried.
         allowed = networks("127.0.0.2 127.0.0.3")
         assert session(*allowed).get(good.url("mixed.example"), timeout=SECONDS).status_code == 204

@@ -163,8 +163,9 @@ class Draft:
         Amazon leaves out name and street, and tells the rest, where the application has not the role
         "Direct-to-Consumer Shipping (Restricted)" (Orders API 2026-01-01).
         """
-        to = self.delivery
-        if not _ships(self.order) or ((to.name or to.company) and (to.street or to.street2 or to.street3)):
+        to, buyer = self.delivery, self.customer
+        name, street = to.name or to.company or buyer.name or buyer.company, to.street or to.street2 or to.street3
+        if not _ships(self.order) or (name and street):
             return None
         reason = sentence(
             "The marketplace tells no name or no street to deliver to, so the order cannot be shipped. If it is so "

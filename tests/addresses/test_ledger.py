@@ -6,7 +6,7 @@ import csv
 import io
 import threading
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -351,7 +351,9 @@ def test_the_last_number_of_a_day_cannot_be_missing_unseen(platform):
     write(platform, *(placed_in(2026, n) for n in range(1, 7)))
     today = datetime.now(BERLIN).date()
     yesterday = today - timedelta(days=1)
-    db.session.execute(update(Document).where(Document.number_value <= 3).values(created_at=NOW - timedelta(days=1)))
+    for day, written in ((today, Document.number_value > 3), (yesterday, Document.number_value <= 3)):
+        noon = datetime.combine(day, time(12), BERLIN)
+        db.session.execute(update(Document).where(written).values(created_at=noon))
     assert not checked(the_range(), until=yesterday).findings
     assert not checked(the_range(), since=today).findings
     db.session.execute(update(Document).where(Document.number_value == 3).values(number_range_id=None))

@@ -23,7 +23,7 @@ def test_an_order_becomes_a_document_and_its_tracking_number_goes_back(
     expect(page.get_by_label("Marketplaces")).to_have_value("de, Atlantis")
     expect(page.get_by_label("Name")).to_have_value("Amazon 20042")
     page.get_by_label("Marketplaces").fill("de, uk")
-    page.get_by_role("button", name="Save").click()
+    walking.go(page, page.get_by_role("button", name="Save"))
     expect(page.get_by_text("Not authenticated")).to_be_visible()
 
     tab = walking.consent(context, page)

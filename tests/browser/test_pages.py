@@ -333,7 +333,8 @@ def test_columns_are_chosen_by_keyboard_and_rows_are_ticked(
     page.keyboard.press("Enter")
     page.get_by_role("checkbox", name="Cause").focus()
     page.keyboard.press("Space")
-    page.keyboard.press("Enter")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
     expect(page.get_by_role("columnheader", name="Cause")).to_have_count(0)
     page.locator("summary", has_text="Columns").click()
     page.keyboard.press("Escape")
@@ -369,7 +370,7 @@ def test_back_and_another_language_find_a_page_behind_a_refused_form(
     page.get_by_label("Marketplaces").fill("XX")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Amazon has no marketplace “XX”.")).to_be_visible()
-    assert page.url == form
+    expect(page).to_have_url(form)
     page.goto(f"{installation.url}/documents/")
     page.go_back()
     expect(page.get_by_label("Marketplaces")).to_be_visible()

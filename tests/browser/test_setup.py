@@ -110,14 +110,14 @@ def test_a_newcomer_is_led_until_orders_and_reports_travel_by_themselves(
     step("credential", "Done")
     step("platform", "To do").get_by_role("link").click()
     page.get_by_label(say("Marketplaces")).fill("de")
-    page.get_by_role("button", name=say("Save")).click()
+    walking.go(page, page.get_by_role("button", name=say("Save")))
     for name in ("platform", "creation", "status"):
         step(name, "Done")
     for name in ("reference", "fetch", "download", "upload_statuses"):
         step(name, "Later")
 
     # It is connected: what follows is noticed without a further click.
-    step("connection", "To do").get_by_role("link").click()
+    walking.go(page, step("connection", "To do").get_by_role("link"))
     with page.context.expect_page() as opened:
         page.get_by_role("button", name=say("Connect"), exact=True).click()
     tab = opened.value

@@ -34,6 +34,12 @@ def sign_in(page: Page, url: str) -> None:
     expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
 
 
+def go(page: Page, to: Locator) -> None:
+    """Click what leads to another page, up to where that one's scripts have run: what follows is theirs to notice."""
+    with page.expect_navigation():
+        to.click()
+
+
 def new_tenant(page: Page, url: str, company: str, number: str) -> str:
     """Another tenant, made by the operator who is signed in; its administrator's sign-in link."""
     page.goto(f"{url}/settings/tenants/new")
@@ -55,7 +61,7 @@ def create_platform(page: Page, url: str, marketplaces: str) -> None:
     page.goto(f"{url}/platforms/")
     page.get_by_role("link", name="New platform").first.click()
     page.get_by_label("Marketplaces").fill(marketplaces)
-    page.get_by_role("button", name="Save").click()
+    go(page, page.get_by_role("button", name="Save"))
 
 
 def consent(context: BrowserContext, page: Page) -> Page:

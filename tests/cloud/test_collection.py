@@ -607,12 +607,15 @@ def test_two_collectors_at_once_do_the_work_of_one(seller, scripted, app):
     seller.platform  # noqa: B018
     db.session.commit()
 
+    gone = threading.Semaphore(0)
+
     def work() -> None:
         with app.app_context(), account(seller.account_id):
             collect(seller.platform_id)
+        gone.release()
 
-    def slowly(call):
-        threading.Event().wait(0.3)
+    def slowly(call):  # until the other has seen that somebody is at it
+        assert gone.acquire(timeout=SECONDS)
         return scripted.searchOrders(call)
 
     scripted.put_in_line("searchOrders", slowly)

@@ -327,13 +327,16 @@ def test_two_senders_at_once_send_once(submit, scripted, app):
     account_id = message(id).account_id
     db.session.commit()
 
-    def slowly(call):
-        threading.Event().wait(0.3)
+    gone = threading.Semaphore(0)
+
+    def slowly(call):  # until the others have seen that somebody is at it
+        assert all(gone.acquire(timeout=SECONDS) for _ in range(2))
         return scripted.confirmShipment(call)
 
     def work() -> None:
         with app.app_context(), account(account_id):
             outbox.send(id)
+        gone.release()
 
     scripted.put_in_line("confirmShipment", slowly)
     threads = [threading.Thread(target=work) for _ in range(3)]

@@ -49,7 +49,7 @@ def serve() -> Iterator[Callable[[Reply], str]]:
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 time.sleep(reply.seconds)
                 self.send_response(reply.status)
-                for number in range(40 * reply.head_trickles):
+                for number in range(200 * reply.head_trickles):
                     self.send_header(f"X-{number}", "more")
                     self.flush_headers()
                     time.sleep(0.05)

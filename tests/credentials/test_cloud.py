@@ -18,6 +18,7 @@ from portal.credentials.cloud import Cloud
 from portal.errors import Refused, Unavailable
 from portal.extensions import redis
 from tests.credentials.conftest import Reply
+from tests.patience import wait_until
 from tests.ports import free_port
 
 DE = ["A1PA6795UKMFR9"]
@@ -101,11 +102,12 @@ def test_an_answer_that_trickles_in_without_end_is_a_time_out(cloud_at, serve, m
 def test_a_head_that_trickles_in_without_end_is_one_too_and_not_asked_for_again(
     app, cloud_at, serve, monkeypatch, self_signed, encrypted
 ):
-    monkeypatch.setattr(answers, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(answers, "HEAD_SECONDS", 1)
     monkeypatch.setitem(app.config, "CERTIFICATES", str(self_signed))
     reply = Reply(200, b"{}", head_trickles=True, certificate=self_signed if encrypted else None)
     with pytest.raises(clouds.TimedOut, match="did not answer in time"):
         cloud_at(serve(reply)).test()
+    wait_until(lambda: reply.seen)
     assert len(reply.seen) == 1
 
 

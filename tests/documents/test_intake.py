@@ -200,14 +200,21 @@ def test_a_retry_takes_the_version_that_is_held_by_then(source, app, merchant):
     assert documents()["028-1"].purchase_order == "PO-2" and not held()
 
 
-@pytest.mark.parametrize("missing", [{"name": ""}, {"street": ""}])
-def test_an_order_that_no_parcel_can_be_addressed_for_is_held_until_its_address_is_told(source, missing):
+@pytest.mark.parametrize(("missing", "buyer"), [({"street": ""}, "Käthe"), ({"name": ""}, ""), ({"name": " "}, "\n")])
+def test_an_order_that_no_parcel_can_be_addressed_for_is_held_until_its_address_is_told(source, missing, buyer):
     """As Amazon leaves it out where the application lacks the right. Its version is the same once that is given."""
     there = an_order("028-1").delivery
-    take(source, an_order("028-1", delivery=msgspec.structs.replace(there, **missing)))
+    withheld = msgspec.structs.replace(there, **missing)
+    take(source, an_order("028-1", delivery=withheld, buyer=Party(name=buyer)))
     assert held()["028-1"].cause == "no_address" and not documents()
     take(source, an_order("028-1"))
     assert documents()["028-1"].delivery["street"] and not held()
+
+
+def test_a_parcel_may_go_to_the_buyer_where_nobody_else_is_named(source):
+    there = an_order("028-1").delivery
+    take(source, an_order("028-1", delivery=msgspec.structs.replace(there, name=""), buyer=Party(name="Käthe")))
+    assert documents() and not held()
 
 
 @pytest.mark.parametrize("changes", [{"status": Status.SHIPPED}, {"fulfilled_by": "marketplace"}])

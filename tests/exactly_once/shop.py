@@ -18,12 +18,14 @@ from sqlalchemy import Engine, func, select, text
 
 from jobs import scheduler
 from jobs.queues import WORK, clear, enqueue, waiting
+from portal import locks
 from portal.addresses import checking, ledger
 from portal.addresses.models import Address, AddressReference, NumberRange, Purpose
 from portal.automation.models import Run, RunState
 from portal.credentials.models import Credential
 from portal.documents.models import Document, DocumentLine, HeldOrder, Receipt
 from portal.extensions import db, redis
+from portal.locks import Lock
 from portal.platforms import service as platforms
 from portal.platforms.models import Platform
 from portal.scope import tenant
@@ -31,7 +33,7 @@ from portal.shipments import service as shipments
 from portal.shipments.models import Carrier, Shipment, ShipmentItem
 from tests.conftest import Merchant
 from tests.exactly_once.children import Step, run_worker
-from tests.patience import SECONDS
+from tests.patience import SECONDS, wait_until
 from tests.sandbox.client import DE, Sandbox
 
 # Times at which something is looked after again. "An hour passes" moves them back.
@@ -108,7 +110,11 @@ class Shop:
         """Let time pass, the scheduler look, and a worker do what is queued. True if the worker was killed."""
         self.wake()
         self.tick()
-        return run_worker(step, page_orders)
+        killed = run_worker(step, page_orders)
+        if killed:  # the database notices in its own time; until then it looks as if somebody worked on it
+            with self.app.app_context():
+                wait_until(lambda: not any(locks.held(kind) for kind in Lock))
+        return killed
 
     def settle(self, until: Callable[[], bool] | None = None, page_orders: int | None = None) -> None:
         """Work until all is done."""

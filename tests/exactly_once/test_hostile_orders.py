@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -295,7 +296,8 @@ def _correct(shop: Shop, order: Json) -> None:
     good = copy.deepcopy(order)
     money = good["proceeds"]["grandTotal"]
     money["amount"] = str(Decimal(str(money["amount"])) - Decimal("4.99"))
-    good["lastUpdatedTime"] = good["lastUpdatedTime"].replace("2026", "2027", 1)
+    newer = datetime.fromisoformat(good["lastUpdatedTime"]) + timedelta(days=365)
+    good["lastUpdatedTime"] = newer.strftime("%Y-%m-%dT%H:%M:%SZ")
     shop.amazon.place_raw(good, seller=shop.seller)
 
 

@@ -17,7 +17,7 @@ from portal.extensions import db
 from portal.processes import end, spawn
 from tests.automation.test_services import make_task
 from tests.desk import Desk
-from tests.patience import wait_until
+from tests.patience import SECONDS, wait_until
 
 HOME = Path(__file__).resolve().parents[2]
 
@@ -59,4 +59,4 @@ def test_the_workers_of_a_service_come_with_it_die_in_vain_and_go_when_it_is_sto
         with desk.app.app_context():
             assert pool.pid not in {worker.pid for worker in workers([WORK]).get(WORK, ())}
     finally:
-        assert end([pool], seconds=10), log.read_text()
+        assert end([pool], seconds=SECONDS), log.read_text()
