@@ -30,7 +30,8 @@ def settings(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         # Besides the internet and this installation itself, where calls may go that its tenants name the address of.
         "PRIVATE_NETWORKS": networks(environ.get("KONTOR_PRIVATE_NETWORKS", "")),
         # A file of those whose certificates are trusted, of addresses that tenants name: as OpenSSL reads it.
-        "CERTIFICATES": environ.get("SSL_CERT_FILE", ""),
+        # One that is not there is passed by, as OpenSSL does: the variable may be the machine's, not ours.
+        "CERTIFICATES": _existing(environ.get("SSL_CERT_FILE", "")),
         "SQLALCHEMY_DATABASE_URI": sqlalchemy_url(environ.get("DATABASE_URL", NO_DATABASE)),
         "SQLALCHEMY_ENGINE_OPTIONS": {
             "pool_pre_ping": True,
@@ -81,6 +82,10 @@ def settings(environ: Mapping[str, str] = os.environ) -> dict[str, Any]:
         # The customer number of the demo's tenant, whose dashboard leads through it. Empty: this is no demo.
         "DEMO": environ.get("KONTOR_DEMO", ""),
     }
+
+
+def _existing(file: str) -> str:
+    return file if Path(file).is_file() else ""
 
 
 def networks(given: str) -> tuple[IPv4Network | IPv6Network, ...]:

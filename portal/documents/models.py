@@ -78,6 +78,7 @@ class Document(db.Model):
     programs: Mapped[list[str]] = mapped_column(ARRAY(TEXT))
     replaces: Mapped[str]
     cancel_requested: Mapped[bool]
+    withdrawn: Mapped[bool] = mapped_column(server_default=text("false"))  # cancelled there, though shipping had begun
     version: Mapped[datetime]  # the order's last update that is in this document
     notice: Mapped[str | None]  # what a person should know: changed after shipping, for instance
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -105,6 +106,13 @@ class Document(db.Model):
         ),
         *ledger_indexes("document"),
     )
+
+
+# Of a line `l`: how many of its pieces are in parcels of ours. SQL, for statements that write them.
+IN_PARCELS = (
+    "coalesce((SELECT sum(i.quantity) FROM shipment p JOIN shipment_item i ON i.shipment_id = p.id "
+    "WHERE p.document_id = l.document_id AND i.position = l.position), 0)"
+)
 
 
 class DocumentLine(db.Model):

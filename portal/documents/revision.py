@@ -26,6 +26,7 @@ class Existing:
     version: datetime
     state: State
     has_shipments: bool
+    is_unconfirmed: bool  # of a parcel the marketplace has not said yet that it is there
     notice: str | None
     cancel_requested: bool
     lines: tuple[DraftLine, ...]
@@ -45,6 +46,7 @@ class Revision:
     `event` is None where at most the date to ship by and what was shipped move on with it; `draft` replaces lines
     and address. `shipped` is what the marketplace says now of lines that stay: pieces by position. `words` are those
     the document has from here on, None where they stay; `shipping_method_id` is what goes with another shipping level.
+    `withdrawn` is true where the order was cancelled and the document goes on, since something has left the house.
     """
 
     existing: Existing
@@ -57,6 +59,7 @@ class Revision:
     shipped: Mapping[int, int] = field(default_factory=dict)
     words: Words | None = None
     shipping_method_id: int | None = None
+    withdrawn: bool = False
 
     @property
     def version(self) -> datetime:
@@ -117,7 +120,9 @@ def _went_on(existing: Existing, outcome: Draft, delivery: dict[str, Any]) -> Re
         else:
             return Revision(existing, "changed", order, state, existing.notice, asks, outcome)
         return Revision(existing, "noted", order, state, notice, asks)
-    goes_elsewhere = moved and existing.state == State.PARTLY_SHIPPED and order.fulfilled_by == "merchant"
+    # A parcel that the marketplace does not have may be taken back, and shipped anew.
+    goes_on = existing.state == State.PARTLY_SHIPPED or (existing.state == State.SHIPPED and existing.is_unconfirmed)
+    goes_elsewhere = moved and goes_on and order.fulfilled_by == "merchant"
     if lines_differ and goes_elsewhere:
         notice = sentence(
             "The order and its delivery address were changed at the marketplace after shipping had begun. This "
@@ -156,7 +161,7 @@ def _withdrawn(existing: Existing, outcome: NotWanted) -> Revision:
     notice = sentence(
         "The order was cancelled at the marketplace after shipping had begun. This document was left as it is."
     )
-    return Revision(existing, "noted", order, existing.state, notice, existing.cancel_requested)
+    return Revision(existing, "noted", order, existing.state, notice, existing.cancel_requested, withdrawn=True)
 
 
 def _words(existing: Existing, said: Words) -> Words:

@@ -30,7 +30,7 @@ from portal.addresses.models import Purpose
 from portal.addresses.numbers import FIRST_OF_YEAR, Numbering
 from portal.documents.arrivals import Arrival, Source, Tally, payload_hash
 from portal.documents.customers import Customers
-from portal.documents.models import LineKind, State
+from portal.documents.models import IN_PARCELS, LineKind, State
 from portal.documents.plan import LONGEST_WORD, Draft, DraftLine, Held, Words, clean
 from portal.documents.revision import Existing, Revision
 from portal.extensions import db
@@ -41,6 +41,12 @@ from portal.sentences import kept
 
 # The column of an address that a rule looks into.
 KEY_COLUMNS = {MatchRule.EMAIL: "email_key", MatchRule.PLACE: "place_key"}
+# What the marketplace tells beyond our parcels left by another way, for good: of ours it hears later than we know.
+TOLD_SHIPPED = (
+    "UPDATE document_line l SET shipped = s.shipped, elsewhere = greatest(l.elsewhere, s.shipped - {in_parcels}) "
+    "FROM unnest(%s::bigint[], %s::int[], %s::int[]) AS s(document_id, position, shipped) "
+    "WHERE l.document_id = s.document_id AND l.position = s.position"
+)
 OLDEST_ALIKE = (
     "SELECT wanted.key, a.id FROM unnest(%s::text[]) AS wanted(key) CROSS JOIN LATERAL ("
     "SELECT id FROM address WHERE tenant_id = %s AND {key} = wanted.key AND {key} <> '' AND merged_into_id IS NULL "
@@ -228,7 +234,8 @@ class Page:
         locks several documents does (portal/shipments/service.py), or two would wait for each other.
         """
         rows = self._run(
-            "SELECT d.*, EXISTS (SELECT FROM shipment s WHERE s.document_id = d.id) AS has_shipments "
+            "SELECT d.*, EXISTS (SELECT FROM shipment s WHERE s.document_id = d.id) AS has_shipments, "
+            "EXISTS (SELECT FROM shipment s WHERE s.document_id = d.id AND s.state <> 'confirmed') AS is_unconfirmed "
             "FROM unnest(%s::text[]) AS wanted(order_id) CROSS JOIN LATERAL ("
             "SELECT order_id, id, type, number, version, state, notice, cancel_requested, delivery, purchase_order, "
             "programs, shipping_level FROM document "
@@ -248,6 +255,7 @@ class Page:
                 row.version,
                 State(row.state),
                 row.has_shipments,
+                row.is_unconfirmed,
                 row.notice,
                 row.cancel_requested,
                 tuple(lines.get(row.id, ())),
@@ -451,7 +459,8 @@ class Page:
         words = [revision.words or revision.existing.words for revision in revisions]
         self._run(
             "UPDATE document d SET state = r.state, notice = r.notice, cancel_requested = r.cancel_requested, "
-            "version = r.version, total = coalesce(r.total, d.total), ship_by = coalesce(r.ship_by, d.ship_by), "
+            "withdrawn = d.withdrawn OR r.withdrawn, version = r.version, "
+            "total = coalesce(r.total, d.total), ship_by = coalesce(r.ship_by, d.ship_by), "
             "delivery = coalesce(r.delivery::jsonb, d.delivery), "
             "tax = CASE WHEN r.delivery IS NULL THEN d.tax ELSE r.tax END, "
             "tax_case = coalesce(r.tax_case, d.tax_case), purchase_order = r.purchase_order, "
@@ -459,9 +468,10 @@ class Page:
             "shipping_method_id = CASE WHEN r.shipping_level = d.shipping_level THEN d.shipping_method_id "
             "ELSE r.shipping_method_id END "
             "FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bool[], %s::timestamptz[], %s::numeric[], "
-            "%s::timestamptz[], %s::text[], %s::numeric[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[]) "
+            "%s::timestamptz[], %s::text[], %s::numeric[], %s::text[], %s::text[], %s::text[], %s::text[], %s::int[], "
+            "%s::bool[]) "
             "AS r(id, state, notice, cancel_requested, version, total, ship_by, delivery, tax, tax_case, "
-            "purchase_order, programs, shipping_level, shipping_method_id) "
+            "purchase_order, programs, shipping_level, shipping_method_id, withdrawn) "
             "WHERE d.id = r.id",
             (
                 values(revision.existing.id for revision in revisions),
@@ -478,6 +488,7 @@ class Page:
                 texts(word.programs for word in words),
                 texts(word.shipping_level for word in words),
                 values(revision.shipping_method_id for revision in revisions),
+                values(revision.withdrawn for revision in revisions),
             ),
         )
         changed = [revision.existing.id for revision in revisions if revision.draft is not None]
@@ -486,13 +497,7 @@ class Page:
         shipped = [(one.existing.id, position, count) for one in revisions for position, count in one.shipped.items()]
         if shipped:
             self._run(
-                # What it tells beyond our parcels left by another way, for good: of ours it hears later than we know.
-                "UPDATE document_line l SET shipped = s.shipped, "
-                "elsewhere = greatest(l.elsewhere, s.shipped - coalesce((SELECT sum(i.quantity) "
-                "FROM shipment p JOIN shipment_item i ON i.shipment_id = p.id "
-                "WHERE p.document_id = l.document_id AND i.position = l.position), 0)) "
-                "FROM unnest(%s::bigint[], %s::int[], %s::int[]) AS s(document_id, position, shipped) "
-                "WHERE l.document_id = s.document_id AND l.position = s.position",
+                TOLD_SHIPPED.format(in_parcels=IN_PARCELS),
                 tuple(values(column) for column in zip(*shipped, strict=True)),
             )
 
@@ -603,11 +608,13 @@ class Page:
         )
 
     def count(self, run_id: int, attempt: int, tally: Tally) -> None:
-        """Add the page to the run's counts, in the same transaction."""
+        """Add the page to the run's counts, in the same transaction. One that only repeats gets the run no further."""
+        counts = (tally.orders, tally.created, tally.changed, tally.held, tally.repeated)
         self._run(
             "UPDATE run SET orders = orders + %s, created = created + %s, changed = changed + %s, held = held + %s, "
-            "repeated = repeated + %s, fruitless = 0 WHERE id = %s AND attempt = %s",
-            (tally.orders, tally.created, tally.changed, tally.held, tally.repeated, run_id, attempt),
+            "repeated = repeated + %s, fruitless = CASE WHEN %s THEN 0 ELSE fruitless END "
+            "WHERE id = %s AND attempt = %s",
+            (*counts, bool(tally.created + tally.changed + tally.held), run_id, attempt),
         )
 
     def _alike(self, column: str, keys: Iterable[str]) -> dict[str, int]:

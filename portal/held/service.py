@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
+from flask_babel import gettext as _
 from sqlalchemy import delete, select
 
 from portal.documents.arrivals import Source
 from portal.documents.intake import ROW_REFUSED, Retried, retry_held, source_of
 from portal.documents.models import HeldOrder
+from portal.errors import Refused
 from portal.extensions import db
 from portal.held.listing import EVERYTHING, Wanted, these
 from portal.sentences import sentence
@@ -20,6 +22,10 @@ log = structlog.get_logger()
 # What one click tries: at some ten milliseconds each, an answer within seconds.
 MOST_AT_ONCE = 200
 WORKER = "web"
+
+
+class NewerVersion(Refused):
+    """What is held is another version than was looked at."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +54,21 @@ def retry(held: HeldOrder, source: Source | None = None) -> Retried:
         return Retried(reason=sentence("The database refused the order. It stays held."))
 
 
-def remove(held: HeldOrder) -> None:
+def remove(held: HeldOrder, version: str | None = None) -> None:
     """Put an order aside that a person has settled otherwise, with all that was kept of it.
 
-    It is no document and becomes none, unless the marketplace tells a newer version.
+    It is no document and becomes none, unless the marketplace tells a newer version. Raises NewerVersion where that
+    has come already: `version` is what the person looked at, in ISO 8601.
     """
+    seen = (HeldOrder.id == held.id, HeldOrder.version == held.version)
+    if (
+        version not in (None, held.version.isoformat())
+        or not db.session.execute(delete(HeldOrder).where(*seen).returning(HeldOrder.id)).all()
+    ):
+        raise NewerVersion(
+            _("Another version of order %(order)s has come meanwhile. Look at that first.", order=held.order_id)
+        )
     log.info("held_order_removed", platform=held.platform_id, cause=held.cause, retries=held.retries)
-    db.session.execute(delete(HeldOrder).where(HeldOrder.id == held.id))
 
 
 def retry_all(wanted: Wanted = EVERYTHING) -> Outcome | None:

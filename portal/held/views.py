@@ -108,7 +108,11 @@ def remove(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
     held = db.get_or_404(HeldOrder, id)
     order_id = held.order_id
-    service.remove(held)
+    try:
+        service.remove(held, request.form.get("version", ""))
+    except service.NewerVersion as newer:
+        flash(str(newer), "warning")
+        return redirect(url_for("held.show", id=id))
     flash(_("Order %(order)s is held no more, and became no document.", order=order_id), "success")
     return redirect(url_for("held.index"))
 

@@ -32,6 +32,8 @@ def report_again(ids: Select[Any]) -> Outcome:
         for last, before in portion:
             parcel = service.report_anew(last)
             db.session.commit()
+            if parcel is None:
+                continue
             reported.append(last)
             if parcel.problem:
                 problem = source_of(parcel.problem) or parcel.problem

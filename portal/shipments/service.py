@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import collate, delete, func, select
+from sqlalchemy import collate, delete, func, select, text
 
 from jobs.queues import enqueue
 from portal.credentials.cloud import Cloud, NotAccepted, NotFound, problem_of
-from portal.documents.models import Document, DocumentLine, LineKind, State
+from portal.documents.models import IN_PARCELS, Document, DocumentLine, LineKind, State
 from portal.errors import Refused, Unavailable
 from portal.extensions import db
 from portal.scope import current_tenant_id
@@ -36,6 +36,11 @@ PAUSES = (
     timedelta(hours=1),
 )
 
+
+# What the marketplace has told of and is in none of the parcels that are left: it left by another way.
+TOLD_WITHOUT_IT = (
+    "UPDATE document_line l SET elsewhere = greatest(l.elsewhere, l.shipped - {in_parcels}) WHERE l.document_id = :id"
+)
 
 # What one click sends again: each is a few statements and a job.
 MOST_AT_ONCE = 500
@@ -166,7 +171,7 @@ def retry(shipment: Shipment, carrier: Carrier | None = None, tracking_number: s
     Raises NotFailed, or a ShipmentRefused about the number.
     """
     _lock(shipment.document)
-    _read_anew(Shipment, shipment.id)
+    _lock_parcel(shipment)
     if shipment.state != MessageState.FAILED:
         raise NotFailed(sentence("This report has not failed; it is on its way."))
     if tracking_number is not None:
@@ -188,28 +193,41 @@ def retry(shipment: Shipment, carrier: Carrier | None = None, tracking_number: s
 def take_back(shipment: Shipment) -> Document:
     """Forget a parcel whose report failed, since it was wrong or never left: its pieces are to be shipped again.
 
-    The marketplace does not have it. Raises NotFailed; what is on its way, or there, stays.
+    The marketplace does not have it. Where it has cancelled the order, and nothing else is out, the document is
+    cancelled too. Raises NotFailed; what is on its way, or there, stays.
     """
     document = shipment.document
     _lock(document)
-    _read_anew(Shipment, shipment.id)
+    _lock_parcel(shipment)
     if shipment.state != MessageState.FAILED:
         raise NotFailed(sentence("This report has not failed: the parcel cannot be taken back."))
     log.info("parcel_taken_back", document=document.id, shipment=shipment.id, package=shipment.package_reference)
     db.session.execute(delete(ShipmentItem).where(ShipmentItem.shipment_id == shipment.id))
     db.session.execute(delete(Shipment).where(Shipment.id == shipment.id))
+    db.session.execute(text(TOLD_WITHOUT_IT.format(in_parcels=IN_PARCELS)), {"id": document.id})
     db.session.expire_all()
-    if document.state in (State.SHIPPED, State.PARTLY_SHIPPED):
+    left = db.session.scalar(select(Shipment.id).where(Shipment.document_id == document.id).limit(1))
+    if document.withdrawn and left is None:
+        document.state = State.CANCELLED
+    elif document.state in (State.SHIPPED, State.PARTLY_SHIPPED):
         document.state = shippable(document).state_of_pieces
     db.session.flush()
     return document
 
 
-def report_anew(shipment_id: int) -> Shipment:
-    """Take the report one step further at once, also one that has failed: that is sent again as it is. Commits."""
-    shipment: Shipment = db.session.get_one(Shipment, shipment_id)
+def report_anew(shipment_id: int) -> Shipment | None:
+    """Take the report one step further at once, also one that has failed: that is sent again as it is. Commits.
+
+    None where it was taken back meanwhile.
+    """
+    shipment: Shipment | None = db.session.get(Shipment, shipment_id)
+    if shipment is None:
+        return None
     if shipment.state == MessageState.FAILED:
-        retry(shipment)
+        try:
+            retry(shipment)
+        except NotFailed:
+            return None
         db.session.commit()  # the document is not locked while the cloud is asked: a whole page may wait for it
     report(shipment_id)
     return shipment
@@ -281,11 +299,20 @@ def _lock(document: Document) -> None:
     _read_anew(Document, document.id)
 
 
-def _read_anew(model: Any, id: int) -> None:
-    """Lock one row, not those a page loaded along with it, and bring the object in memory up to date."""
+def _lock_parcel(shipment: Shipment) -> None:
+    """Lock the parcel's row, behind its document's, and read it anew. Raises NotFailed where it is gone."""
+    if not _read_anew(Shipment, shipment.id):
+        raise NotFailed(sentence("This parcel was taken back."))
+
+
+def _read_anew(model: Any, id: int) -> bool:
+    """Lock one row, not those a page loaded along with it, and bring the object in memory up to date.
+
+    False where there is none any more.
+    """
     db.session.flush()
     query = select(model).where(model.id == id).with_for_update(of=model)
-    db.session.scalars(query, execution_options={"populate_existing": True}).one()
+    return db.session.scalar(query, execution_options={"populate_existing": True}) is not None
 
 
 def _message(shipment: Shipment) -> dict[str, Any]:

@@ -18,6 +18,9 @@ from sqlalchemy.exc import IntegrityError
 from portal.addresses import checking, ledger
 from portal.addresses.matching import MatchRule
 from portal.addresses.models import Address, NumberRange
+from portal.automation import runs
+from portal.automation.claims import begin
+from portal.automation.models import Run
 from portal.documents import intake
 from portal.documents.models import Document, DocumentLine, HeldOrder, Receipt
 from portal.extensions import db
@@ -249,6 +252,21 @@ def test_a_cancellation_cancels_the_document(source):
     assert documents()["028-1"].state == "cancelled"
     events = [receipt.event for receipt in db.session.scalars(select(Receipt).order_by(Receipt.version))]
     assert events == ["created", "cancelled"]
+
+
+def test_a_page_that_only_repeats_gets_a_run_no_further(source):
+    """Or one whose next page kills its worker would be begun for ever."""
+    run = runs.start_fetch(db.session.get_one(Platform, source.platform_id), "person")
+    db.session.commit()
+
+    def fruitless_after(order):
+        begun = begin(Run, run.id)
+        own = replace(source, run_id=run.id, attempt=begun.attempt)
+        intake.commit_page(own, planned(own, order), [])
+        return db.session.scalar(select(Run.fruitless))
+
+    orders = [an_order("028-1")] * 3 + [an_order("028-2")]
+    assert [fruitless_after(order) for order in orders] == [0, 1, 2, 0]
 
 
 def test_an_older_version_changes_nothing(source):

@@ -41,13 +41,23 @@ class TestRemoval:
     def test_what_is_settled_otherwise_is_removed_and_a_newer_version_looked_at_anew(self, desk):
         desk.take(an_order("028-1", total=None))
         (held,) = desk.held().values()
-        page = desk.do(f"/held/{held.id}/removal")
+        form = desk.open(f"/held/{held.id}").one("form", action=f"/held/{held.id}/removal").fields
+        page = desk.do(f"/held/{held.id}/removal", **form)
         assert "Order 028-1 is held no more" in page.words
         assert not desk.held() and not desk.documents()
         desk.take(an_order("028-1", version=2, total=None))
         assert list(desk.held()) == ["028-1"]
         desk.take(an_order("028-1", version=3))
         assert list(desk.documents()) == ["028-1"]
+
+    def test_a_version_that_nobody_has_looked_at_stays(self, desk):
+        desk.take(an_order("028-1", total=None))
+        (held,) = desk.held().values()
+        form = desk.open(f"/held/{held.id}").one("form", action=f"/held/{held.id}/removal").fields
+        desk.take(an_order("028-1", version=2, lines=[]))
+        page = desk.do(f"/held/{held.id}/removal", **form)
+        assert "Another version of order 028-1 has come meanwhile" in page.words and "No articles" in page.words
+        assert desk.held()
 
     def test_many_are_ticked(self, desk):
         desk.take(*(an_order(f"028-{number}", total=None) for number in range(3)))

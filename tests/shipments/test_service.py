@@ -14,9 +14,10 @@ from portal.credentials.cloud import Cloud
 from portal.credentials.models import Credential
 from portal.documents.models import Document, State
 from portal.extensions import db
-from portal.order import Status
+from portal.order import Party, Status
 from portal.platforms.models import Platform
 from portal.scope import tenant
+from portal.sentences import say
 from portal.shipments import parcel, service
 from portal.shipments.actions import report_again
 from portal.shipments.models import MessageState, Shipment, ShipmentItem
@@ -263,6 +264,58 @@ class TestTakingBack:
         service.take_back(shipment)
         db.session.commit()
         assert document.state == state
+
+    def told(self, document, version, **changes):
+        changes = {"placed_at": PLACED, **changes}
+        write(document.platform, an_order(document.order_id, version, **changes))
+        db.session.expire_all()
+
+    def test_what_was_shipped_elsewhere_meanwhile_is_not_offered(self, merchant):
+        document = a_document(merchant, quantities=(2,))
+        shipment = self.failed(document, {1: 2})
+        self.told(document, 2, status=Status.PARTLY_SHIPPED, lines=[a_line(1, quantity=2, shipped=1)])
+        service.take_back(shipment)
+        assert document.state == State.PARTLY_SHIPPED
+        assert [article.open for article in service.shippable(document).articles] == [1]
+
+    def test_of_an_order_cancelled_meanwhile_the_document_is_cancelled_with_its_last_parcel(self, merchant):
+        document = a_document(merchant, quantities=(2,))
+        first, second = (self.failed(document, {1: 1}, f"N{number}") for number in (1, 2))
+        self.told(document, 2, status=Status.CANCELLED)
+        assert document.state == State.SHIPPED and "was cancelled at the marketplace" in say(document.notice)
+        service.take_back(first)
+        assert document.state == State.PARTLY_SHIPPED
+        service.take_back(second)
+        assert document.state == State.CANCELLED
+
+    def test_an_address_that_changed_meanwhile_is_told(self, merchant):
+        document = a_document(merchant)
+        shipment = self.failed(document, {1: 1})
+        elsewhere = Party(name="Käthe", street="Neue Straße 1", postal_code="34117", city="Kassel", country="DE")
+        self.told(document, 2, lines=[a_line(1)], delivery=elsewhere)
+        service.take_back(shipment)
+        assert document.state == State.OPEN
+        assert "The new address: Käthe, Neue Straße 1, 34117, Kassel, DE" in say(document.notice)
+
+    def test_what_another_has_taken_back_meanwhile_is_said_to_be_gone(self, app, merchant):
+        document = a_document(merchant, quantities=(2,))
+        first, second = (self.failed(document, {1: 1}, f"N{number}") for number in (1, 2))
+        ids = [first.id, second.id]
+
+        def other() -> None:
+            with app.app_context(), tenant(merchant.tenant_id):
+                service.take_back(db.session.get_one(Shipment, ids[0]))
+                db.session.commit()
+
+        assert first.document and second.document
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join(SECONDS)
+        with pytest.raises(service.NotFailed, match="taken back"):
+            service.take_back(first)
+        db.session.rollback()
+        assert service.report_anew(ids[0]) is None
+        assert service.retry_these(ids) == 1
 
     def test_a_cancelled_document_stays_so(self, merchant):
         document = a_document(merchant)
