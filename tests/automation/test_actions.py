@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import func, select
 
+from jobs import scheduler
 from jobs.actions import run_actions
 from jobs.queues import WORK, Job, clear, waiting
+from jobs.scheduler import MOST_ATTEMPTS
 from portal.automation import actions
 from portal.automation.areas import Scope, ScopeKind, Step
 from portal.automation.models import ActionMessage, ActionRun, RunState, Schema
@@ -184,6 +188,32 @@ class TestRunning:
             seen.append((runs(desk)[0].state, runs(desk)[0].done))
         assert seen == [*((RunState.QUEUED, done) for done in (1, 2, 4, 5)), (RunState.DONE, 6)]
         assert (runs(desk)[0].attempt, runs(desk)[0].fruitless) == (1, 0)
+
+    def test_one_that_gets_on_is_not_given_up_for_its_restarts(self, desk, monkeypatch):
+        for number in range(MOST_ATTEMPTS + 2):
+            desk.platform(f"Shop {number}", None)
+        desk.do(ASSISTANT, presets=["retry_held"], **PLATFORMS)
+        id, write_down = runs(desk)[0].id, actions._write_down
+
+        def write_down_and_die(*arguments):
+            write_down(*arguments)
+            raise SystemExit
+
+        monkeypatch.setattr(actions, "_write_down", write_down_and_die)
+        for restarts in range(1, MOST_ATTEMPTS + 1):
+            with desk.app.app_context(), pytest.raises(SystemExit):
+                run_actions(desk.merchant.tenant_id, id)
+            (run,) = runs(desk)
+            assert (run.attempt, run.fruitless, run.done) == (restarts, 0, restarts)
+        with desk.inside():
+            clear(WORK)
+            db.session.get_one(ActionRun, id).started_at -= timedelta(hours=1)
+            db.session.commit()
+        with desk.app.app_context():
+            scheduler.tick()
+            assert Job("jobs.actions.run_actions", (desk.merchant.tenant_id, id)) in waiting(WORK)
+            clear(WORK)
+        assert runs(desk)[0].state == RunState.RUNNING
 
     @pytest.mark.parametrize("kind", [kind for kind in Lock if kind != Lock.ACTION_RUN], ids=lambda kind: kind.name)
     def test_what_else_is_locked_under_the_same_id_is_another_thing(self, desk, kind):

@@ -160,18 +160,6 @@ def test_killed_again_and_again_it_is_given_up(stocked: Shop) -> None:
     assert run.state == RunState.FAILED and str(MOST_ATTEMPTS) in say(run.problem)
 
 
-def test_one_that_gets_on_is_not_given_up_for_its_restarts(stocked: Shop) -> None:
-    steps = MOST_ATTEMPTS + 2
-    id = start(stocked, *[Step("refresh")] * steps)
-    for restart in range(steps):
-        # It begins and counts, or goes on where it was; then each record and each step is committed.
-        assert stocked.work(children.Step(TASK, "after", COMMIT, 3 + (restart == 0)))
-        assert ended(stocked, id).fruitless == 0
-    stocked.settle(lambda: ended(stocked, id).state == RunState.DONE)
-    run = ended(stocked, id)
-    assert (run.done, run.attempt) == (steps, steps + 1)
-
-
 def test_a_person_stops_it_after_the_record_in_hand(stocked: Shop) -> None:
     id = start(stocked, Step("refresh"), Step("refresh"))
     stocked.tick()

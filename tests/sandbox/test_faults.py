@@ -112,7 +112,7 @@ def test_orders_come_without_their_items(amazon):
 
 
 def test_orders_placed_under_late_are_listed_later(amazon):
-    amazon.fault("late", seconds=5, times=1)
+    amazon.fault("late", seconds=3, times=1)
     late, prompt = amazon.place_one(), amazon.place_one()
     assert [order["orderId"] for order in amazon.search().json()["orders"]] == [prompt]
     wait_until(lambda: {order["orderId"] for order in amazon.search().json()["orders"]} == {late, prompt})
