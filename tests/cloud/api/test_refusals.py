@@ -113,6 +113,7 @@ def test_a_body_that_is_no_json(caller, reference, operation, body):
     is_problem(ask(caller, operation, reference, data=body, content_type="application/json"), 400)
 
 
+@pytest.mark.usefixtures("uncollected")
 @pytest.mark.parametrize("opening", [b"[", b'{"a":', b'{"name":[', b'{"orders":[', b'{"items":[{"reference":'])
 @pytest.mark.parametrize("operation", WITH_BODY, **BY_ID)
 def test_a_body_nested_without_end(caller, reference, operation, opening):
