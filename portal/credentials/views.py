@@ -97,20 +97,17 @@ def update(id: int) -> ResponseReturnValue:
     require(Role.ADMIN)
     credential: Credential = db.get_or_404(Credential, id)
     form = CredentialForm(needs_secret=False)
-    if form.validate_on_submit():
-        try:
-            service.update_credential(
-                credential,
-                form.name.data,
-                checked_address(form.address.data),
-                form.client_id.data,
-                form.client_secret.data,
-            )
-        except (service.NameTaken, service.SecretNeeded) as refused:
-            form.say(refused)
-        else:
-            flash(_("The credential is saved."))
-            return redirect(url_for("credentials.edit", id=id))
+    if form.accepts(
+        lambda: service.update_credential(
+            credential,
+            form.name.data,
+            checked_address(form.address.data),
+            form.client_id.data,
+            form.client_secret.data,
+        )
+    ):
+        flash(_("The credential is saved."))
+        return redirect(url_for("credentials.edit", id=id))
     return _edit_page(credential, form), 422
 
 

@@ -60,11 +60,11 @@ def remove(held: HeldOrder, version: str | None = None) -> None:
     It is no document and becomes none, unless the marketplace tells a newer version. Raises NewerVersion where that
     has come already: `version` is what the person looked at, in ISO 8601.
     """
-    seen = (HeldOrder.id == held.id, HeldOrder.version == held.version)
-    if (
-        version not in (None, held.version.isoformat())
-        or not db.session.execute(delete(HeldOrder).where(*seen).returning(HeldOrder.id)).all()
-    ):
+    is_seen = version in (None, held.version.isoformat())
+    removed = (
+        delete(HeldOrder).where(HeldOrder.id == held.id, HeldOrder.version == held.version).returning(HeldOrder.id)
+    )
+    if not is_seen or db.session.scalar(removed) is None:
         raise NewerVersion(
             _("Another version of order %(order)s has come meanwhile. Look at that first.", order=held.order_id)
         )

@@ -17,7 +17,7 @@ from portal.shipments.models import MessageState, Shipment
 PORTION = 100
 
 
-OPEN = (MessageState.QUEUED, MessageState.SENT, MessageState.FAILED)
+OPEN = (*service.IN_FLIGHT, MessageState.FAILED)
 
 
 def report_again(ids: Select[Any]) -> Outcome:

@@ -190,7 +190,7 @@ def retry(shipment: Shipment, carrier: Carrier | None = None, tracking_number: s
     enqueue("jobs.report.report_shipment", shipment.tenant_id, shipment.id)
 
 
-def take_back(shipment: Shipment) -> Document:
+def take_back(shipment: Shipment) -> None:
     """Forget a parcel whose report failed, since it was wrong or never left: its pieces are to be shipped again.
 
     The marketplace does not have it. Where it has cancelled the order, and nothing else is out, the document is
@@ -212,7 +212,6 @@ def take_back(shipment: Shipment) -> Document:
     elif document.state in (State.SHIPPED, State.PARTLY_SHIPPED):
         document.state = shippable(document).state_of_pieces
     db.session.flush()
-    return document
 
 
 def report_anew(shipment_id: int) -> Shipment | None:
